@@ -1,0 +1,1 @@
+"""The service: films in, tags out. Start reading at `app/pipeline.py`."""

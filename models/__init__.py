@@ -1,0 +1,1 @@
+"""What a model is: vocabulary, preprocessing, manifest, artifact; shared by both houses."""
