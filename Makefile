@@ -55,13 +55,14 @@ format: $(READY) ## let ruff lay out the code
 bench: $(READY) ## measure us beside the peer and print ratios
 	@$(BIN)/python -m benchmarks
 
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --upgrade --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet
+
 lock: $(READY) ## pin every dependency anew, with hashes
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	--quiet --output-file requirements/all.txt
-	@printf 'uv>=0.9,<1\n' | $(BIN)/uv pip compile - --universal --python-version 3.11 --upgrade \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate \
-	--quiet --output-file requirements/uv.txt
+	@$(COMPILE) pyproject.toml --all-extras --output-file requirements/all.txt
+	@$(COMPILE) pyproject.toml --constraint requirements/all.txt --output-file requirements/service.txt
+	@$(COMPILE) pyproject.toml --extra train --constraint requirements/all.txt --output-file requirements/training.txt
+	@printf 'uv>=0.9,<1\n' | $(COMPILE) - --output-file requirements/uv.txt
 
 clean: ## remove what the commands above made, not your data
 	rm -rf $(VENV) var build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
