@@ -22,7 +22,8 @@ class Calibration(BaseModel):
     """How raw network outputs become scores that can be compared with a threshold.
 
     Attributes:
-        temperature: Logits are divided by it before the activation; 1 leaves them as they are.
+        temperature: What the logits are divided by before the activation. The exporter has done it
+            in the last layer's weights: readers only learn that it was done, and never repeat it.
             Source: Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.
         thresholds: For each trained tag the score at and above which it is believed.
     """

@@ -1,0 +1,1 @@
+"""Runs the network: the only folder of `app` that imports OpenVINO, TensorFlow and Keras."""
