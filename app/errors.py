@@ -39,6 +39,9 @@ ReeltagError
 whether the same call can succeed later by itself. Knows no web framework.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -236,3 +239,18 @@ class Cancelled(ReeltagError):
     """Somebody asked to stop; what was finished before stays."""
 
     status, code, title = 409, "cancelled", "Cancelled"
+
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What an operating system says where a file cannot grow. Source: POSIX.1-2017, write()."""
+
+
+@contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what a local disk refuses into `DiskFull` or `StorageUnavailable`."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in NO_SPACE:
+            raise DiskFull(f"no space is left: {exc.strerror}") from exc
+        raise StorageUnavailable(f"the disk does not answer: {exc.strerror or exc}") from exc

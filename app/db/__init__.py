@@ -1,0 +1,1 @@
+"""Rows: the tables, the sessions and the queries. Knows SQL and no HTTP."""
