@@ -1,0 +1,204 @@
+"""Films over HTTP: take, list, look at, stop, analyse again, delete.
+
+Knows paths, parameters and statuses; what happens is the film service's business.
+"""
+
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from app.api.dependencies import (
+    PAGE_SIZE,
+    Cursor,
+    FilmId,
+    GivenServices,
+    Limit,
+    MinScore,
+    SamplingText,
+    TagWords,
+    checked_sampling,
+    tag_name,
+)
+from app.api.problems import describe
+from app.api.schemas import AcceptedFilm, FilmBody, FilmPageBody
+from app.api.uploads import receive
+from app.domain.films import FilmStatus
+from app.domain.library import FilmQuery, Sort
+
+router = APIRouter(prefix="/v1", tags=["films"])
+
+BINARY = {"schema": {"type": "string", "format": "binary"}}
+
+UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The film: its bytes, or a form that has them as `file`.",
+        "content": {
+            "video/*": BINARY,
+            "application/octet-stream": BINARY,
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "title": {"type": "string"},
+                        "filename": {"type": "string"},
+                        "sampling": {"type": "string", "examples": ["keyframes"]},
+                    },
+                }
+            },
+        },
+    }
+}
+"""The body is read as a stream, so that the web framework cannot describe it by itself."""
+
+
+def film_path(film_id: str) -> str:
+    """Return where a film is found."""
+    return f"/v1/films/{film_id}"
+
+
+@router.post(
+    "/films",
+    operation_id="addFilm",
+    summary="Upload a film",
+    status_code=202,
+    response_model=AcceptedFilm,
+    response_description="Taken; the analysis is queued. `Location` tells where to look.",
+    responses={
+        200: {"model": FilmBody, "description": "The same bytes are here already: that film."},
+        **describe(400, 413, 415, 503, 507),
+    },
+    openapi_extra=UPLOAD_BODY,
+)
+async def add_film(
+    request: Request,
+    services: GivenServices,
+    title: Annotated[
+        str | None, Query(max_length=1000, description="Shown name; else the file's.")
+    ] = None,
+    filename: Annotated[
+        str | None, Query(max_length=1000, description="Name of the file, for people.")
+    ] = None,
+    sampling: SamplingText = None,
+) -> Response:
+    """Take a film and queue its analysis.
+
+    The body is the film itself (`video/*` or `application/octet-stream`) or a multipart form with
+    the field `file` and, if wished, `title`, `filename` and `sampling` (which win over the query).
+    """
+    checked_sampling(sampling)
+    incoming = await to_thread.run_sync(services.films.incoming)
+    try:
+        sent = await receive(request, incoming, services.settings.max_upload_bytes)
+        film, created = await to_thread.run_sync(
+            services.films.add,
+            incoming,
+            sent.get("title", title),
+            sent.get("filename", filename),
+            checked_sampling(sent.get("sampling", sampling)),
+        )
+    finally:
+        incoming.discard()
+    body = AcceptedFilm(id=film.id, status=film.status) if created else FilmBody.of(film)
+    return JSONResponse(
+        body.model_dump(mode="json"),
+        202 if created else 200,
+        {"Location": film_path(film.id)},
+    )
+
+
+@router.get(
+    "/films",
+    operation_id="listFilms",
+    summary="Find films",
+    responses=describe(404, 503),
+)
+def list_films(
+    services: GivenServices,
+    tag: TagWords = [],  # noqa: B006 - never changed; the web framework reads the default
+    min_score: Annotated[MinScore | None, Query()] = None,
+    min_coverage_s: Annotated[
+        float | None,
+        Query(ge=0, le=1e7, description="Each tag asked for covers at least so many seconds."),
+    ] = None,
+    status: Annotated[FilmStatus | None, Query(description="Where the film stands.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Part of the title, whatever its case.")
+    ] = None,
+    sort: Annotated[
+        Sort, Query(description="Order; `-` is greatest first; `-score` needs a tag.")
+    ] = "-created_at",
+    cursor: Cursor = None,
+    limit: Limit = PAGE_SIZE,
+) -> FilmPageBody:
+    """List films; everything that is asked for must hold."""
+    query = FilmQuery(
+        tags=tuple(dict.fromkeys(tag_name(word) for word in tag)),
+        min_score=min_score,
+        min_coverage_s=min_coverage_s,
+        status=status,
+        text=q or None,
+        sort=sort,
+    )
+    page = services.search.films(query, cursor, limit)
+    return FilmPageBody(
+        items=[FilmBody.of(film) for film in page.items], next_cursor=page.next_cursor
+    )
+
+
+@router.get(
+    "/films/{film_id}",
+    operation_id="getFilm",
+    summary="Look at a film",
+    responses=describe(404, 503),
+)
+def get_film(services: GivenServices, film_id: FilmId) -> FilmBody:
+    """Tell where a film stands."""
+    return FilmBody.of(services.films.get(film_id))
+
+
+@router.post(
+    "/films/{film_id}/cancel",
+    operation_id="cancelFilm",
+    summary="Stop a film's analysis",
+    responses=describe(404, 409, 503),
+)
+def cancel_film(services: GivenServices, film_id: FilmId) -> FilmBody:
+    """Stop the analysis within one batch of frames; what was shown before stays."""
+    return FilmBody.of(services.films.cancel(film_id))
+
+
+@router.post(
+    "/films/{film_id}/retag",
+    operation_id="retagFilm",
+    summary="Analyse a film again",
+    status_code=202,
+    responses=describe(400, 404, 409, 503),
+)
+def retag_film(
+    services: GivenServices,
+    film_id: FilmId,
+    response: Response,
+    sampling: SamplingText = None,
+) -> FilmBody:
+    """Queue another analysis with the active model; the old tags are shown until it is done."""
+    film = services.films.retag(film_id, checked_sampling(sampling))
+    response.headers["Location"] = film_path(film.id)
+    return FilmBody.of(film)
+
+
+@router.delete(
+    "/films/{film_id}",
+    operation_id="deleteFilm",
+    summary="Delete a film",
+    status_code=204,
+    response_class=Response,
+    responses=describe(404, 503),
+)
+def delete_film(services: GivenServices, film_id: FilmId) -> None:
+    """Delete the film, its pictures and all that was found in it."""
+    services.films.delete(film_id)

@@ -1,0 +1,235 @@
+"""`reeltag films`: the library from the command line, on the database itself.
+
+Takes words and files, prints tables or the REST interface's JSON. No server is needed, and a
+running one sees every change.
+"""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli_library import clock, open_library, print_json, print_table
+
+if TYPE_CHECKING:
+    from app.domain.library import Film, FilmQuery
+    from app.services.registry import Services
+
+films = typer.Typer(
+    rich_markup_mode=None,
+    name="films",
+    no_args_is_help=True,
+    help="List, add, analyse, delete films.",
+)
+
+READ_BYTES = 4 * 2**20
+LOOK_EVERY_S = 0.5
+
+FilmIdArgument = Annotated[str, typer.Argument(metavar="ID", help="The film's id.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+SamplingOption = Annotated[
+    str | None,
+    typer.Option(help="Frames to look at: shots, keyframes (fastest) or interval:SECONDS."),
+]
+
+
+@films.command("list")
+def list_films(
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Only films with this tag (name or slug); may stand several times."),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Each tag has at least this score.")
+    ] = None,
+    min_coverage_s: Annotated[
+        float | None, typer.Option(min=0, help="Each tag covers at least so many seconds.")
+    ] = None,
+    status: Annotated[
+        str | None, typer.Option(help="queued, running, done, failed or cancelled.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("-q", "--text", help="Part of the title.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most films.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List films, the newest first.
+
+    Example: reeltag films list --tag war --tag military --min-coverage-s 27
+    """
+    with open_library() as services:
+        from app.api.dependencies import tag_name
+        from app.domain.library import FilmQuery
+
+        query = FilmQuery(
+            tags=tuple(tag_name(word) for word in tag or ()),
+            min_score=min_score,
+            min_coverage_s=min_coverage_s,
+            status=_status(status),
+            text=text,
+        )
+        found = _find(services, query, limit)
+        if as_json:
+            print_json([_body(film) for film in found])
+            return
+        rows = [
+            (film.id, film.title, _state(film), clock(film.duration_s), film.model_version or "-")
+            for film in found
+        ]
+        print_table(("id", "title", "status", "length", "model"), rows, "No film.")
+
+
+@films.command("show")
+def show_film(film_id: FilmIdArgument, as_json: JsonOption = False) -> None:
+    """Show a film with its tags and when they hold."""
+    with open_library() as services:
+        from app.domain.segments import SegmentRules
+
+        film = services.films.get(film_id)
+        tags = services.films.tags(film_id)
+        names = [tag.tag for tag in tags]
+        segments = services.films.segments(film_id, names, SegmentRules()) if names else []
+        if as_json:
+            from app.api.schemas import FilmTagBody, SegmentBody
+
+            more = {
+                "tags": [FilmTagBody.of(tag).model_dump() for tag in tags],
+                "segments": [SegmentBody.of(one).model_dump() for one in segments],
+            }
+            print_json(_body(film) | more)
+            return
+        _print_film(film)
+        rows = [
+            (tag.tag, f"{tag.score:.3f}", clock(tag.coverage_s), tag.shot_count, tag.source)
+            for tag in tags
+        ]
+        typer.echo()
+        print_table(("tag", "score", "covers", "shots", "source"), rows, "No tags yet.")
+        times = [(clock(one.start_s), clock(one.end_s), one.tag) for one in segments]
+        if times:
+            typer.echo()
+            print_table(("from", "to", "tag"), times, "")
+
+
+@films.command("add")
+def add_films(
+    files: Annotated[list[Path], typer.Argument(help="Films to take.", show_default=False)],
+    title: Annotated[str | None, typer.Option(help="Shown name; else the file's.")] = None,
+    sampling: SamplingOption = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until a worker has analysed each of them.")
+    ] = False,
+) -> None:
+    """Take films into the library and queue their analysis."""
+    with open_library() as services:
+        from app.api.dependencies import checked_sampling
+
+        wanted = checked_sampling(sampling)
+        taken = [_add(services, path, title, wanted) for path in files]
+        failed = [film for film in taken if wait and not _wait(services, film.id)]
+        if failed:
+            raise typer.Exit(1)
+
+
+@films.command("cancel")
+def cancel_film(film_id: FilmIdArgument) -> None:
+    """Stop a film's analysis; what was shown before stays."""
+    with open_library() as services:
+        _print_film(services.films.cancel(film_id))
+
+
+@films.command("retag")
+def retag_film(film_id: FilmIdArgument, sampling: SamplingOption = None) -> None:
+    """Queue another analysis of a film, with the active model."""
+    with open_library() as services:
+        from app.api.dependencies import checked_sampling
+
+        _print_film(services.films.retag(film_id, checked_sampling(sampling)))
+
+
+@films.command("delete")
+def delete_film(
+    film_id: FilmIdArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a film and all that was found in it."""
+    with open_library() as services:
+        film = services.films.get(film_id)
+        if not yes:
+            typer.confirm(f"Delete {film.title!r} and all that was found in it?", abort=True)
+        services.films.delete(film_id)
+        typer.echo(f"deleted {film_id}")
+
+
+def _find(services: "Services", query: "FilmQuery", limit: int) -> "list[Film]":
+    """Read page after page up to `limit` films."""
+    from app.services.search import MAX_LIMIT
+
+    found: list[Film] = []
+    cursor = None
+    while len(found) < limit:
+        page = services.search.films(query, cursor, min(MAX_LIMIT, limit - len(found)))
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return found
+
+
+def _add(services: "Services", path: Path, title: str | None, sampling: str | None) -> "Film":
+    from app.errors import EmptyUpload, UserError
+
+    incoming = services.films.incoming()
+    try:
+        with path.open("rb") as source:
+            while content := source.read(READ_BYTES):
+                incoming.write(content)
+        if incoming.size_bytes == 0:
+            raise EmptyUpload(f"{path} is empty")
+        film, created = services.films.add(incoming, title, path.name, sampling)
+    except OSError as exc:
+        raise UserError(f"{path} cannot be read: {exc.strerror}") from exc
+    finally:
+        incoming.discard()
+    typer.echo(f"{film.id}  {film.title}  {'queued' if created else 'is here already'}")
+    return film
+
+
+def _wait(services: "Services", film_id: str) -> bool:
+    """Wait for the end of a film's analysis; return whether it was done."""
+    from app.domain.films import FilmStatus
+
+    while not (film := services.films.get(film_id)).status.is_final:
+        time.sleep(LOOK_EVERY_S)
+    _print_film(film)
+    return film.status is FilmStatus.DONE
+
+
+def _status(text: str | None) -> Any:  # noqa: ANN401 - FilmStatus, imported when needed
+    from app.domain.films import FilmStatus
+
+    if text is None:
+        return None
+    try:
+        return FilmStatus(text)
+    except ValueError as exc:
+        states = ", ".join(status.value for status in FilmStatus)
+        raise typer.BadParameter(f"a status is one of {states}, not {text!r}") from exc
+
+
+def _body(film: "Film") -> dict[str, Any]:
+    from app.api.schemas import FilmBody
+
+    return FilmBody.of(film).model_dump(mode="json")
+
+
+def _state(film: "Film") -> str:
+    return f"running {film.progress:.0%}" if film.status == "running" else film.status.value
+
+
+def _print_film(film: "Film") -> None:
+    typer.echo(f"{film.id}  {film.title}  {_state(film)}  {clock(film.duration_s)}")
+    if film.error_code is not None:
+        typer.echo(f"  {film.error_code}: {film.error_detail}")
+    for warning in film.warnings:
+        typer.echo(f"  {warning}")
