@@ -100,6 +100,20 @@ def worker() -> None:
 
 
 @app.command()
+def migrate() -> None:
+    """Bring the database to this version; `serve` and `worker` do so themselves.
+
+    For installations that start many processes at once: run it once before them.
+    """
+    with answer_errors():
+        from app import bootstrap
+        from app.config import Settings
+
+        bootstrap.prepare_database(bootstrap.build_services(Settings()))
+        typer.echo("The database is ready.")
+
+
+@app.command()
 def tag(
     files: Annotated[list[Path], typer.Argument(help="Films to look at.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -122,7 +136,8 @@ def tag(
 ) -> None:
     """Tell what films are about, without a server; nothing is stored.
 
-    Ends with 1 where a file is not a film.
+    JSON is one object for one FILE, and an array for several. Ends with 1 where a file is not a
+    film; the others are told about all the same.
     """
     with answer_errors():
         from app.cli_tag import tag_files
