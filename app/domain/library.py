@@ -34,8 +34,8 @@ class Verdict(StrEnum):
     REJECTED = "rejected"
 
 
-Sort = Literal["-created_at", "created_at", "title", "-title", "-score"]
-"""Order of films; ``-`` is greatest first; ``-score`` goes by the first tag asked for."""
+Sort = Literal["-created_at", "created_at", "title", "-title", "-score", "-coverage_s"]
+"""Order of films; ``-`` is greatest first; the last two go by the first tag asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +108,30 @@ class FilmQuery:
 
     Attributes:
         tags: Names of tags that the film has, all of them.
-        min_score: Each of `tags` has this score; without `tags`, some tag has it.
-        min_coverage_s: Each of `tags` covers so many seconds; without `tags`, some tag does.
+        any_tags: Names of tags of which the film has at least one; empty means no such wish.
+        not_tags: Names of tags that the film does not have, at whatever score.
+        min_score: Each of `tags`, and one of `any_tags`, has this score; where neither is given,
+            some tag has it.
+        min_coverage_s: Each of `tags`, and that one of `any_tags`, covers so many seconds; where
+            neither is given, some tag does.
         status: Where the film stands.
         text: Part of the title, whatever its case.
-        sort: Order; ``-score`` needs a tag.
+        model_version: The model whose tags are shown.
+        created_after: The film arrived then or later.
+        created_before: The film arrived earlier.
+        sort: Order; ``-score`` and ``-coverage_s`` need one of `tags`.
     """
 
     tags: tuple[str, ...] = ()
+    any_tags: tuple[str, ...] = ()
+    not_tags: tuple[str, ...] = ()
     min_score: float | None = None
     min_coverage_s: float | None = None
     status: FilmStatus | None = None
     text: str | None = None
+    model_version: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
     sort: Sort = "-created_at"
 
 
@@ -204,12 +216,20 @@ def thumbnail_key(film_id: str, run: int, chunk: int, place: int) -> str:
 
 def chunk_features_key(film_id: str, run: int, chunk: int) -> str:
     """Return where a chunk's features lie until the run is complete."""
-    return f"films/{film_id}/features/{run}/{chunk}{FEATURE_FILE_SUFFIX}"
+    return f"{chunk_features_prefix(film_id, run)}{chunk}{FEATURE_FILE_SUFFIX}"
 
 
-def features_key(film_id: str, base_id: str) -> str:
-    """Return where a film's features lie, `(frames, feature_size)` float16 in the order of `n`."""
-    return f"films/{film_id}/features/{base_id}{FEATURE_FILE_SUFFIX}"
+def chunk_features_prefix(film_id: str, run: int) -> str:
+    """Return the prefix of the features of a run's chunks."""
+    return f"films/{film_id}/features/{run}/chunks/"
+
+
+def features_key(film_id: str, run: int, base_id: str) -> str:
+    """Return where a run's features lie, `(frames, feature_size)` float16 in the order of `n`.
+
+    The run is part of the name: features of a run that is not shown yet replace none that are.
+    """
+    return f"films/{film_id}/features/{run}/{base_id}{FEATURE_FILE_SUFFIX}"
 
 
 def apply_verdicts(tags: Iterable[FilmTag], verdicts: Mapping[str, Verdict]) -> list[FilmTag]:
