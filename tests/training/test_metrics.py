@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from training.calibration import fit_temperature, fit_thresholds
+from training.metrics import average_precision, best_f1_threshold, hit_at, measure
+
+SCORES = np.array([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7]], np.float32)
+TRUTH = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 1]], np.float32)
+
+
+def test_hits_are_counted_as_by_hand():
+    # Best tags are 0, 1, 0, 2: right for the first and the last picture.
+    assert hit_at(SCORES, TRUTH, 1) == 0.5
+    assert hit_at(SCORES, TRUTH, 2) == 1.0
+
+
+def test_figures_are_those_computed_by_hand():
+    found = measure(SCORES, TRUTH, ("a", "b", "c"), (0.5, 0.5, 0.5))
+    # a: ranked 0.7 yes, 0.5 no, 0.3 yes, 0.1 no -> (1 + 2/3) / 2
+    assert found["per_tag"]["a"] == {
+        "ap": pytest.approx(5 / 6, abs=1e-6), "precision": 0.5, "recall": 0.5, "support": 2,
+    }  # fmt: skip
+    # b: ranked 0.6 no, 0.4 yes, then 0.2 twice, one of them yes -> (1/2 + 2/4) / 2
+    assert found["per_tag"]["b"]["ap"] == pytest.approx(0.5)
+    assert found["per_tag"]["c"] == {"ap": 1.0, "precision": 1.0, "recall": 1.0, "support": 1}
+    assert found["macro_map"] == pytest.approx((5 / 6 + 0.5 + 1) / 3, abs=1e-6)
+    assert found["macro_map_min20"] is None
+    assert (found["hit_at_1"], found["hit_at_3"], found["pictures"]) == (0.5, 1.0, 4)
+
+
+def test_average_precision_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        scores = rng.integers(0, 12, 60).astype(np.float32) / 12
+        truth = (rng.random(60) < 0.3).astype(np.float32)
+        wanted = average_precision_score(truth, scores)
+        assert average_precision(scores, truth) == pytest.approx(wanted)
+
+
+def test_a_tag_without_pictures_has_no_figures_and_no_say():
+    found = measure(SCORES[:2], TRUTH[:2], ("a", "b", "c"), (0.5, 0.5, 0.5))
+    assert found["per_tag"]["c"] == {"ap": None, "precision": None, "recall": None, "support": 0}
+    assert found["macro_map"] == found["per_tag"]["a"]["ap"]
+
+
+def test_threshold_stands_where_f1_is_best():
+    scores = np.array([0.9, 0.8, 0.6, 0.2], np.float32)
+    truth = np.array([1, 1, 0, 0], np.float32)
+    assert best_f1_threshold(scores, truth) == pytest.approx(0.7)
+    assert best_f1_threshold(scores, np.zeros(4, np.float32)) is None
+
+
+def test_thin_tags_get_the_threshold_of_the_others():
+    scores = np.linspace(1, 0, 20, dtype=np.float32)[:, None].repeat(2, axis=1)
+    truth = np.zeros((20, 2), np.float32)
+    truth[:8, 0] = 1
+    truth[:2, 1] = 1
+    found = fit_thresholds(scores, truth, ("War", "Wedding"))
+    assert found["War"] == found["Wedding"]
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_temperature_undoes_overconfidence(head):
+    rng = np.random.default_rng(2)
+    logits = rng.normal(0, 2, (4000, 5)).astype(np.float32)
+    if head == "softmax":
+        chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        truth = np.stack([rng.multinomial(1, row / (row.sum() + 1e-6)) for row in chances])
+    else:
+        truth = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))
+    found = fit_temperature(logits * 2, truth.astype(np.float32), head)
+    assert found == pytest.approx(2.0, rel=0.1)

@@ -1,0 +1,122 @@
+"""How good a table of scores is: hits at k, average precision, precision and recall per tag.
+
+Knows arrays only. Which files the scores came from, and by which network, is not its business.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scores = NDArray[np.float32]
+"""`(pictures, tags)`, higher is surer."""
+
+Truth = NDArray[np.float32]
+"""`(pictures, tags)`, 1 where the tag is known to apply. A 0 is no proof that it does not."""
+
+SUPPORT_FLOOR = 20
+"""Tags with fewer pictures in the measured split swing too much to be averaged."""
+
+
+def hit_at(scores: Scores, truth: Truth, k: int) -> float:
+    """Return the share of pictures with at least one true tag among their `k` best."""
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return float(np.take_along_axis(truth, best, axis=1).max(axis=1).mean())
+
+
+def average_precision(scores: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    """Return the mean of the precisions at each distinct score, weighted by the recall gained.
+
+    Args:
+        scores: `(n,)`.
+        truth: `(n,)` of 0 and 1.
+
+    Returns:
+        In [0, 1]; `nan` when nothing is true.
+
+    Source:
+        Without interpolation, equal scores counted together, as scikit-learn's
+        `average_precision_score`.
+    """
+    positives = truth.sum()
+    if positives == 0:
+        return float("nan")
+    order = np.argsort(-scores, kind="stable")
+    sorted_scores, sorted_truth = scores[order], truth[order]
+    last_of_equals = np.append(np.flatnonzero(np.diff(sorted_scores)), len(scores) - 1)
+    hits = np.cumsum(sorted_truth, dtype=np.float64)[last_of_equals]
+    gained = np.diff(hits, prepend=0.0)
+    return float((hits / (last_of_equals + 1) * gained).sum() / positives)
+
+
+def measure(
+    scores: Scores, truth: Truth, tags: Sequence[str], thresholds: Sequence[float]
+) -> dict[str, Any]:
+    """Measure scores against known tags.
+
+    Args:
+        scores: One row per picture.
+        truth: Same shape.
+        tags: Names of the columns.
+        thresholds: For each tag the score at and above which it is believed; precision and recall
+            are taken there.
+
+    Returns:
+        What `metrics.json` holds: `hit_at_1 hit_at_3 macro_map macro_map_min20 micro_map pictures
+        per_tag`. `macro_map` averages the tags that have pictures here, `macro_map_min20` those
+        with `SUPPORT_FLOOR` or more. A figure that does not exist is None.
+    """
+    per_tag: dict[str, dict[str, float | int | None]] = {}
+    for column, (tag, threshold) in enumerate(zip(tags, thresholds, strict=True)):
+        believed = scores[:, column] >= threshold
+        support = int(truth[:, column].sum())
+        right = float(truth[believed, column].sum())
+        per_tag[tag] = {
+            "ap": _known(average_precision(scores[:, column], truth[:, column])),
+            "precision": _known(right / believed.sum() if believed.any() else float("nan")),
+            "recall": _known(right / support if support else float("nan")),
+            "support": support,
+        }
+    return {
+        "hit_at_1": _known(hit_at(scores, truth, 1)),
+        "hit_at_3": _known(hit_at(scores, truth, 3)),
+        "macro_map": _mean_ap(per_tag, 1),
+        "macro_map_min20": _mean_ap(per_tag, SUPPORT_FLOOR),
+        "micro_map": _known(average_precision(scores.ravel(), truth.ravel())),
+        "pictures": len(scores),
+        "per_tag": per_tag,
+    }
+
+
+def best_f1_threshold(scores: NDArray[np.float32], truth: NDArray[np.float32]) -> float | None:
+    """Return the score at and above which believing a tag gives the best F1.
+
+    Args:
+        scores: `(n,)`.
+        truth: `(n,)` of 0 and 1.
+
+    Returns:
+        Halfway to the next lower score, so that rounding does not matter; None when nothing is
+        true.
+    """
+    positives = truth.sum()
+    if positives == 0:
+        return None
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order], dtype=np.float64)
+    last_of_equals = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    f1 = 2 * hits[last_of_equals] / (last_of_equals + 1 + positives)
+    cut = int(last_of_equals[int(f1.argmax())])
+    below = float(ranked[cut + 1]) if cut + 1 < len(ranked) else 0.0
+    return (float(ranked[cut]) + below) / 2
+
+
+def _mean_ap(per_tag: dict[str, dict[str, float | int | None]], floor: int) -> float | None:
+    values = [row["ap"] for row in per_tag.values() if (row["support"] or 0) >= floor]
+    known = [value for value in values if value is not None]
+    return _known(float(np.mean(known))) if known else None
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 6)

@@ -1,0 +1,121 @@
+"""One training step and one prediction step: the only place that differentiates the network.
+
+Knows network, optimizer and arrays; knows neither epochs nor files.
+"""
+
+import math
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.preprocessing import Pictures
+from training.config import TrainConfig
+from training.network import LOGITS_LAYER
+
+TrainStep = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+_NOT_DECAYED = ("bias", "beta", "gamma")
+"""Source: He et al. 2019, "Bag of Tricks for Image Classification", section 3.1."""
+
+_MOMENTUM = 0.9
+_CLIP_NORM = 5.0
+"""Gradients longer than this are shortened: one odd batch must not undo an epoch."""
+
+
+def build_optimizer(config: TrainConfig, network: keras.Model) -> keras.optimizers.Optimizer:
+    """Make the optimizer with all its variables, so that a checkpoint can fill it."""
+    common = {"weight_decay": config.weight_decay, "global_clipnorm": _CLIP_NORM}
+    optimizer = (
+        keras.optimizers.AdamW(config.learning_rate, **common)
+        if config.optimizer == "adamw"
+        else keras.optimizers.SGD(config.learning_rate, _MOMENTUM, nesterov=True, **common)
+    )
+    optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
+    optimizer.build(network.trainable_variables)
+    return optimizer
+
+
+def rate_at(config: TrainConfig, progress: float) -> float:
+    """Return the learning rate: a straight climb, then half a cosine down to nearly zero.
+
+    Args:
+        config: Gives the highest rate and the warm-up.
+        progress: Epochs done, with the fraction of the running one.
+
+    Source:
+        Loshchilov & Hutter 2017, "SGDR", equation 5; warm-up: Goyal et al. 2017, section 2.2.
+    """
+    if progress < config.warmup_epochs:
+        return config.learning_rate * (0.01 + 0.99 * progress / config.warmup_epochs)
+    span = max(config.epochs - config.warmup_epochs, 1e-6)
+    done = min(1.0, (progress - config.warmup_epochs) / span)
+    return config.learning_rate * (0.002 + 0.998 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def smoothed(targets: tf.Tensor, config: TrainConfig) -> tf.Tensor:
+    """Spread a share of each target row over all tags.
+
+    Source:
+        Szegedy et al. 2015, "Rethinking the Inception Architecture", section 7.
+    """
+    floor = 0.5 if config.head == "sigmoid" else 1.0 / targets.shape[-1]
+    return targets * (1 - config.label_smoothing) + config.label_smoothing * floor
+
+
+def logits_of(network: keras.Model) -> keras.Model:
+    """Return the network without its last activation; it shares all layers."""
+    return keras.Model(network.input, network.get_layer(LOGITS_LAYER).output)
+
+
+def build_train_step(
+    config: TrainConfig, learner: keras.Model, optimizer: keras.optimizers.Optimizer
+) -> TrainStep:
+    """Compile one step: `(inputs, targets, weights)` -> mean loss of the batch.
+
+    The loss is the cross entropy of the logits, weighted per picture.
+
+    Args:
+        config: Head and label smoothing.
+        learner: Gives logits; see `logits_of`.
+        optimizer: Changes the learner's trainable weights.
+    """
+
+    def step(inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            logits = learner(inputs, training=True)
+            losses = _losses(config, logits, smoothed(targets, config))
+            loss = tf.reduce_mean(losses * weights)
+        variables = learner.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    compiled: TrainStep = tf.function(step)
+    return compiled
+
+
+def _losses(config: TrainConfig, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    if config.head == "sigmoid":
+        each = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
+        return tf.reduce_sum(each, axis=-1)
+    return tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+
+
+class Predictor:
+    """Runs a network over many pictures in batches of one size."""
+
+    def __init__(self, network: keras.Model, batch_size: int = 64) -> None:
+        self._batch_size = batch_size
+        self._call = tf.function(lambda inputs: network(inputs, training=False))
+
+    def __call__(self, inputs: Pictures) -> NDArray[np.float32]:
+        """Return the network's output for `(n, px, px, 3)` uint8 RGB, as float32."""
+        parts = []
+        for start in range(0, len(inputs), self._batch_size):
+            part = inputs[start : start + self._batch_size]
+            lacking = self._batch_size - len(part) if start else 0
+            padded = np.pad(part, ((0, lacking), (0, 0), (0, 0), (0, 0)))
+            parts.append(np.asarray(self._call(tf.constant(padded)), np.float32)[: len(part)])
+        return np.concatenate(parts)
