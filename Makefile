@@ -18,6 +18,9 @@ help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
 	|| sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1: \2/p' Makefile
 
+# uv is many times faster; behind a proxy with its own certificates plain pip has the last word.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/all.txt
+
 setup: $(READY) ## make .venv with everything in it
 
 $(READY): requirements/all.txt requirements/uv.txt pyproject.toml
@@ -26,7 +29,7 @@ $(READY): requirements/all.txt requirements/uv.txt pyproject.toml
 	@echo "Setting up $(VENV) with $(PYTHON) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/all.txt \
+	@$(INSTALL) 2>/dev/null || $(INSTALL) --system-certs 2>/dev/null \
 	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/all.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
