@@ -1,198 +1,199 @@
-// The library page: lists films, uploads one, follows each running film to its end.
-// Talks to the public REST interface only. Text from outside enters the page as text, never as HTML.
+// The library page: finds films, shows them as cards, follows the unfinished ones to their end.
+// What is asked for stands in the address, so that Back and bookmarks lead to the same films.
 
-const byId = (id) => document.getElementById(id);
+import { call, filmPath, query } from "./api.js";
+import { card, isUnfinished, stateText } from "./card.js";
+import { byId, make, settled } from "./dom.js";
+import { install as installUpload } from "./upload.js";
+import { explain, installSwitch, t, tagWord } from "./words.js";
+
+const PER_PAGE = 24;
+const CHIPS_AT_FIRST = 12;
+const LOOK_AGAIN_MS = 1500;
+
 const list = byId("list");
-const watchers = new Map();
-let nextCursor = null;
-
-const STATUS_WORDS = {
-  queued: "Waiting for its turn",
-  running: "Being watched",
-  done: "Done",
-  failed: "Failed",
-  cancelled: "Cancelled",
+const films = new Map();
+const address = new URLSearchParams(location.search);
+const wish = {
+  q: address.get("q") || "", status: address.get("status") || "",
+  sort: address.get("sort") || "-created_at", tag: address.getAll("tag"),
+  min_coverage_s: address.get("min_coverage_s") || "",
 };
+let vocabulary = [];
+let showsAllChips = false;
+let nextCursor = null;
+let asked = 0;
 
-function make(name, text, className) {
-  const element = document.createElement(name);
-  if (text !== undefined) element.textContent = text;
-  if (className) element.className = className;
-  return element;
+const isFiltered = () => Boolean(wish.q || wish.status || wish.tag.length || wish.min_coverage_s);
+
+function complain(error) {
+  byId("problem").textContent = error ? explain(error) : "";
+  byId("problem").hidden = !error;
 }
 
-function clock(seconds) {
-  if (seconds === null) return "";
-  const whole = Math.round(seconds);
-  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
-  return parts.map((part, i) => (i ? String(part).padStart(2, "0") : part)).join(":");
+function put(film) {
+  const old = list.querySelector(`[data-id="${CSS.escape(film.id)}"]`);
+  const hadFocus = old?.contains(document.activeElement);
+  const fresh = card(film, put);
+  films.set(film.id, film);
+  if (old) old.replaceWith(fresh);
+  else list.append(fresh);
+  if (hadFocus) fresh.querySelector("a").focus();
 }
 
-async function call(path, options) {
-  const answer = await fetch(path, options);
-  if (answer.status === 204) return null;
-  const body = await answer.json();
-  if (!answer.ok) throw new Error(body.detail || body.title);
-  return body;
+function summarise() {
+  const nothing = list.children.length === 0;
+  const count = list.children.length;
+  byId("found").textContent = nothing ? "" : t(nextCursor === null ? "foundFilms" : "foundMore", { count });
+  byId("more").hidden = nextCursor === null;
+  byId("empty").hidden = !nothing;
+  byId("empty").textContent = t(isFiltered() ? "nothingFound" : "emptyLibrary");
 }
 
-function say(text, className) {
-  const message = byId("message");
-  message.textContent = text;
-  message.className = className || "";
-}
-
-function button(text, label, action) {
-  const element = make("button", text, "plain");
-  element.type = "button";
-  element.setAttribute("aria-label", label);
-  element.addEventListener("click", async () => {
-    try {
-      await action();
-    } catch (error) {
-      say(error.message, "bad");
-    }
-  });
-  return element;
-}
-
-function actionsFor(film, item) {
-  const path = `/v1/films/${encodeURIComponent(film.id)}`;
-  const actions = make("p", undefined, "actions");
-  if (film.status === "queued" || film.status === "running") {
-    actions.append(button("Stop", `Stop ${film.title}`, async () => {
-      show(await call(`${path}/cancel`, { method: "POST" }), item);
-    }));
-  } else {
-    actions.append(button("Look again", `Analyse ${film.title} again`, async () => {
-      show(await call(`${path}/retag`, { method: "POST" }), item);
-    }));
-  }
-  actions.append(button("Delete", `Delete ${film.title}`, async () => {
-    if (!confirm(`Delete “${film.title}” and all that was found in it?`)) return;
-    await call(path, { method: "DELETE" });
-    unwatch(film.id);
-    item.remove();
-    byId("empty").hidden = list.children.length > 0;
-    byId("films").focus();
-  }));
-  return actions;
-}
-
-async function showTags(film, place) {
-  const page = await call(`/v1/films/${encodeURIComponent(film.id)}/tags`);
-  place.replaceChildren(...page.items.map((tag) =>
-    make("li", `${tag.tag} ${Math.round(tag.score * 100)} %`)));
-  if (!page.items.length && film.status === "done") {
-    place.replaceChildren(make("li", "No tag reached its threshold"));
-  }
-}
-
-function show(film, known) {
-  const item = known || make("li");
-  const state = make("p", STATUS_WORDS[film.status] || film.status);
-  if (film.status === "failed") state.className = "bad";
-  if (film.status === "done") state.className = "good";
-  const facts = [clock(film.duration_s), film.filename, film.model_version].filter(Boolean);
-  const tags = make("ul", undefined, "tags");
-  tags.setAttribute("aria-label", `Tags of ${film.title}`);
-  item.replaceChildren(make("h3", film.title), make("p", facts.join(" · "), "quiet"), state);
-  if (film.error) item.append(make("p", film.error.detail, "bad"));
-  for (const warning of film.warnings) item.append(make("p", warning, "quiet"));
-  if (film.status === "queued" || film.status === "running") {
-    const bar = make("progress");
-    bar.max = 1;
-    bar.value = film.progress;
-    bar.setAttribute("aria-label", `Progress of ${film.title}`);
-    item.append(bar);
-    watch(film, item, bar, state);
-  }
-  item.append(tags, actionsFor(film, item));
-  if (film.model_version !== null) showTags(film, tags).catch((error) => say(error.message, "bad"));
-  return item;
-}
-
-function unwatch(id) {
-  watchers.get(id)?.close();
-  watchers.delete(id);
-}
-
-function watch(film, item, bar, state) {
-  unwatch(film.id);
-  const path = `/v1/films/${encodeURIComponent(film.id)}`;
-  const source = new EventSource(`${path}/events`);
-  watchers.set(film.id, source);
-  source.addEventListener("progress", (event) => {
-    const now = JSON.parse(event.data);
-    bar.value = now.progress;
-    const percent = now.status === "running" ? `: ${now.stage}, ${Math.round(now.progress * 100)} %` : "";
-    state.textContent = (STATUS_WORDS[now.status] || now.status) + percent;
-  });
-  source.addEventListener("end", async (event) => {
-    unwatch(film.id);
-    if (JSON.parse(event.data).status === "deleted") item.remove();
-    else show(await call(path), item);
-  });
-}
-
-async function load() {
-  const query = new URLSearchParams({ limit: "30" });
-  if (nextCursor) query.set("cursor", nextCursor);
+async function load(more = false) {
+  asked += 1;
+  const turn = asked;
   try {
-    const page = await call(`/v1/films?${query}`);
-    list.append(...page.items.map((film) => show(film)));
+    const page = await call(`/v1/films${query({ ...wish, limit: PER_PAGE, cursor: more ? nextCursor : null })}`);
+    if (turn !== asked) return; // a newer question was asked meanwhile
+    complain(null);
+    const before = list.children.length;
+    if (!more) {
+      list.replaceChildren();
+      films.clear();
+    }
+    page.items.forEach(put);
     nextCursor = page.next_cursor;
-    byId("more").hidden = nextCursor === null;
-    byId("empty").hidden = list.children.length > 0;
+    summarise();
+    if (more) list.children[before]?.querySelector("a").focus();
   } catch (error) {
-    say(error.message, "bad");
+    complain(error);
   }
 }
 
-function send(event) {
-  event.preventDefault();
-  const file = byId("file").files[0];
-  if (!file) return;
-  const query = new URLSearchParams({ filename: file.name });
-  if (byId("title").value.trim()) query.set("title", byId("title").value.trim());
-  if (byId("sampling").value) query.set("sampling", byId("sampling").value);
-  const request = new XMLHttpRequest();  // fetch cannot tell how much of a body was sent
-  request.open("POST", `/v1/films?${query}`);
-  request.setRequestHeader("Content-Type", "application/octet-stream");
-  request.upload.addEventListener("progress", (sent) => {
-    const share = sent.total ? sent.loaded / sent.total : 0;
-    byId("sent").value = share;
-    byId("sent-text").textContent = `${Math.round(share * 100)} %`;
-  });
-  const ended = (text, className) => {
-    byId("sending").hidden = true;
-    byId("stop").hidden = true;
-    say(text, className);
-  };
-  request.addEventListener("load", async () => {
-    let body = {};
-    try { body = JSON.parse(request.responseText); } catch { /* a proxy's page, say */ }
-    if (request.status === 202) {
-      ended("The film is here and will be watched.", "good");
-      list.prepend(show(await call(`/v1/films/${encodeURIComponent(body.id)}`)));
-      byId("empty").hidden = true;
-      byId("upload").reset();
-    } else if (request.status === 200) {
-      ended("This film is in the library already.");
-    } else {
-      ended(body.detail || `The server answered ${request.status}.`, "bad");
-    }
-  });
-  request.addEventListener("error", () => ended("The connection broke; please try again.", "bad"));
-  request.addEventListener("abort", () => ended("The upload was stopped."));
-  byId("stop").onclick = () => request.abort();
-  byId("stop").hidden = false;
-  byId("sending").hidden = false;
-  byId("sent").value = 0;
-  say("");
-  request.send(file);
+function ask() {
+  byId("sort").querySelector('[value="-score"]').disabled = wish.tag.length === 0;
+  if (wish.sort === "-score" && !wish.tag.length) wish.sort = "-created_at";
+  byId("sort").value = wish.sort;
+  const shown = query({ ...wish, sort: wish.sort === "-created_at" ? "" : wish.sort });
+  history.replaceState(null, "", shown || location.pathname);
+  load();
+  loadVocabulary();
 }
 
-byId("upload").addEventListener("submit", send);
-byId("more").addEventListener("click", load);
-load();
+function drawChips() {
+  const focused = document.activeElement?.dataset?.tag;
+  const chosen = new Set(wish.tag);
+  const used = vocabulary.filter((tag) => tag.film_count > 0 || chosen.has(tag.slug));
+  used.sort((one, other) => chosen.has(other.slug) - chosen.has(one.slug) || other.film_count - one.film_count);
+  const shown = showsAllChips ? used : used.slice(0, CHIPS_AT_FIRST);
+  const chips = shown.map((tag) => make("button", {
+    type: "button", class: "chip", dataset: { tag: tag.slug },
+    aria: {
+      pressed: String(chosen.has(tag.slug)),
+      label: t("filmsWithTag", { tag: tagWord(tag.name), count: tag.film_count }),
+    },
+    on: { click: () => toggle(tag.slug) },
+  }, tagWord(tag.name), make("span", { class: "score" }, String(tag.film_count))));
+  if (used.length > shown.length) {
+    chips.push(make("button", { type: "button", class: "link", on: { click: () => {
+      showsAllChips = true;
+      drawChips();
+      byId("tag-filters").children[CHIPS_AT_FIRST]?.focus();
+    } } }, t("showAllTags")));
+  }
+  if (isFiltered()) {
+    chips.push(make("button", { type: "button", class: "link", on: { click: clear } }, t("clearFilters")));
+  }
+  byId("tag-filters").replaceChildren(...chips);
+  if (focused) byId("tag-filters").querySelector(`[data-tag="${focused}"]`)?.focus();
+}
+
+function toggle(slug) {
+  wish.tag = wish.tag.includes(slug) ? wish.tag.filter((one) => one !== slug) : [...wish.tag, slug];
+  drawChips();
+  ask();
+}
+
+function clear() {
+  Object.assign(wish, { q: "", status: "", tag: [], min_coverage_s: "" });
+  for (const name of ["q", "status", "min_coverage_s"]) byId(name).value = "";
+  drawChips();
+  ask();
+  byId("q").focus();
+}
+
+async function loadVocabulary() {
+  try {
+    const { sort, ...filters } = wish; // the numbers beside the tags follow what is asked for
+    const turn = asked;
+    const found = (await call(`/v1/tags${query(filters)}`)).items;
+    if (turn !== asked) return;
+    vocabulary = found;
+    drawChips();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+// Looks at the unfinished films again and again: events would take a connection for each of them.
+async function follow() {
+  for (const film of [...films.values()].filter(isUnfinished)) {
+    try {
+      const now = await call(filmPath(film.id));
+      if (!films.has(film.id)) continue;
+      if (now.status !== film.status || !isUnfinished(now)) put(now);
+      else if (now.progress !== film.progress || now.stage !== film.stage) refresh(now);
+      if (!isUnfinished(now)) loadVocabulary();
+    } catch (error) {
+      if (error.code !== "film_not_found") continue; // the next turn tells
+      films.delete(film.id);
+      list.querySelector(`[data-id="${CSS.escape(film.id)}"]`)?.remove();
+      summarise();
+    }
+  }
+  setTimeout(follow, LOOK_AGAIN_MS);
+}
+
+// Moves the bar without building the card anew: a reader may be on its button.
+function refresh(film) {
+  const item = list.querySelector(`[data-id="${CSS.escape(film.id)}"]`);
+  films.set(film.id, film);
+  item.querySelector("progress").value = film.progress;
+  item.querySelector(".state").textContent = stateText(film);
+}
+
+function redraw() {
+  drawChips();
+  for (const film of films.values()) put(film);
+  summarise();
+}
+
+installSwitch(redraw);
+installUpload((film, isNew) => {
+  if (isNew && !isFiltered()) {
+    put(film);
+    list.prepend(list.querySelector(`[data-id="${CSS.escape(film.id)}"]`));
+    summarise();
+  } else load();
+});
+for (const name of ["q", "status", "sort", "min_coverage_s"]) byId(name).value = wish[name];
+for (const name of ["q", "min_coverage_s"]) {
+  byId(name).addEventListener("input", settled(() => {
+    if (!byId(name).checkValidity()) return;
+    wish[name] = byId(name).value.trim();
+    drawChips();
+    ask();
+  }, 250));
+}
+for (const name of ["status", "sort"]) {
+  byId(name).addEventListener("change", () => {
+    wish[name] = byId(name).value;
+    drawChips();
+    ask();
+  });
+}
+byId("filters").addEventListener("submit", (event) => event.preventDefault());
+byId("more").addEventListener("click", () => load(true));
+ask();
+follow();
