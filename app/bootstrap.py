@@ -6,6 +6,7 @@ none starts at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -13,10 +14,12 @@ from urllib.parse import unquote, urlsplit
 if TYPE_CHECKING:
     from app.config import Settings
     from app.db.session import Database
+    from app.domain.library import ModelRecord
     from app.inference.batcher import BatchingClassifier
     from app.jobs import DbosJobQueue
     from app.ports import FilmReader, FrameClassifier, ObjectStore
     from app.services.analysis import Analysis
+    from app.services.model_in_use import ModelInUse
     from app.services.registry import Services
     from models.artifact import Artifact
 
@@ -80,7 +83,9 @@ def build_services(settings: Settings) -> Services:
     from app.errors import UserError
     from app.services.films import FilmService
     from app.services.models import ModelService
+    from app.services.publishing import ModelPublisher
     from app.services.registry import Services
+    from app.services.retagging import Retagging
     from app.services.search import SearchService
 
     try:
@@ -89,7 +94,7 @@ def build_services(settings: Settings) -> Services:
     except (ValueError, ArgumentError) as exc:
         raise UserError(str(exc)) from exc
     jobs = build_job_queue(settings, database)
-    models = ModelService(database)
+    models = ModelService(database, default_path=settings.model_path)
     films = FilmService(
         database,
         storage,
@@ -99,7 +104,24 @@ def build_services(settings: Settings) -> Services:
         default_sampling=settings.sampling,
         max_upload_bytes=settings.max_upload_bytes,
     )
-    return Services(films, models, SearchService(database), storage, database, jobs, settings)
+    publisher = ModelPublisher(
+        models, storage, settings.data_dir / "models", lambda artifact: try_out(settings, artifact)
+    )
+    return Services(
+        films, models, SearchService(database), storage, database, jobs, settings,
+        publisher, Retagging(database, jobs, models),
+    )  # fmt: skip
+
+
+def try_out(settings: Settings, artifact: Artifact) -> None:
+    """Run an artifact's network once, in the form that every machine can run.
+
+    Raises:
+        ArtifactError: It is not the network that its manifest describes.
+    """
+    from app.inference.classifier import choose_engine
+
+    choose_engine(artifact, "openvino", settings.precision, settings.inference_threads)
 
 
 def prepare_database(services: Services) -> None:
@@ -112,7 +134,7 @@ def prepare_database(services: Services) -> None:
     build_job_queue(services.settings, services.database).migrate()
 
 
-def build_analysis(services: Services, classifier: FrameClassifier, executor_id: str) -> Analysis:
+def build_analysis(services: Services, models: ModelInUse, executor_id: str) -> Analysis:
     """Return what the worker process `executor_id` does with films."""
     from app.services.analysis import Analysis, Parts
 
@@ -121,9 +143,27 @@ def build_analysis(services: Services, classifier: FrameClassifier, executor_id:
         storage=services.storage,
         jobs=services.jobs,
         reader=build_reader(services.settings),
-        classifier=classifier,
+        models=models,
     )
     return Analysis(parts, executor_id, services.settings.chunk_s)
+
+
+def build_model_in_use(
+    services: Services, classifier: FrameClassifier, build: Callable[..., FrameClassifier]
+) -> ModelInUse:
+    """Return a worker's loaded model, which gives way to the one that is activated later.
+
+    Args:
+        services: Know which model that is.
+        classifier: What is loaded now.
+        build: Loads a network, as `build_classifier`.
+    """
+    from app.services.model_in_use import ModelInUse
+
+    def load(record: ModelRecord) -> FrameClassifier:
+        return build(services.settings, services.publisher.open(record))
+
+    return ModelInUse(classifier, services.models.active, load)
 
 
 def choose_artifact(services: Services) -> Artifact:
@@ -135,7 +175,9 @@ def choose_artifact(services: Services) -> Artifact:
     from app.inference.classifier import open_artifact
 
     active = services.models.active()
-    return open_artifact(Path(active.path) if active else services.settings.model_path)
+    if active is not None:
+        return services.publisher.open(active)
+    return open_artifact(services.settings.model_path)
 
 
 def build_reader(settings: Settings) -> FilmReader:

@@ -9,9 +9,12 @@ from typing import Annotated
 
 import typer
 
+from app.cli_files import export_film, watch_folder
 from app.cli_films import films
 from app.cli_library import answer_errors
 from app.cli_models import models
+from app.cli_search import search
+from app.cli_verdicts import verdicts
 
 app = typer.Typer(
     name="reeltag",
@@ -27,6 +30,10 @@ app = typer.Typer(
 )
 app.add_typer(films)
 app.add_typer(models)
+app.add_typer(search)
+app.add_typer(verdicts)
+app.command("export")(export_film)
+app.command("watch")(watch_folder)
 
 HostOption = Annotated[
     str | None,

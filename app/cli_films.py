@@ -5,11 +5,13 @@ running one sees every change.
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from app.cli_filters import filtered, query_of
 from app.cli_library import clock, open_library, print_json, print_table
 
 if TYPE_CHECKING:
@@ -35,39 +37,25 @@ SamplingOption = Annotated[
 
 
 @films.command("list")
+@filtered
 def list_films(
-    tag: Annotated[
-        list[str] | None,
-        typer.Option(help="Only films with this tag (name or slug); may stand several times."),
-    ] = None,
-    min_score: Annotated[
-        float | None, typer.Option(min=0, max=1, help="Each tag has at least this score.")
-    ] = None,
-    min_coverage_s: Annotated[
-        float | None, typer.Option(min=0, help="Each tag covers at least so many seconds.")
-    ] = None,
-    status: Annotated[
-        str | None, typer.Option(help="queued, running, done, failed or cancelled.")
-    ] = None,
-    text: Annotated[str | None, typer.Option("-q", "--text", help="Part of the title.")] = None,
+    filters: dict[str, Any],
+    sort: Annotated[
+        str,
+        typer.Option(
+            help="-created_at, created_at, title, -title, or -score and -coverage_s of the first"
+            " --tag."
+        ),
+    ] = "-created_at",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most films.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List films, the newest first.
+    """List films, the newest first; everything that is given must hold.
 
-    Example: reeltag films list --tag war --tag military --min-coverage-s 27
+    Example: reeltag films list --tag car-chase --not-tag horror --min-coverage-s 27
     """
     with open_library() as services:
-        from app.api.dependencies import tag_name
-        from app.domain.library import FilmQuery
-
-        query = FilmQuery(
-            tags=tuple(tag_name(word) for word in tag or ()),
-            min_score=min_score,
-            min_coverage_s=min_coverage_s,
-            status=_status(status),
-            text=text,
-        )
+        query = replace(query_of(filters), sort=_sort(sort))
         found = _find(services, query, limit)
         if as_json:
             print_json([_body(film) for film in found])
@@ -139,12 +127,47 @@ def cancel_film(film_id: FilmIdArgument) -> None:
 
 
 @films.command("retag")
-def retag_film(film_id: FilmIdArgument, sampling: SamplingOption = None) -> None:
-    """Queue another analysis of a film, with the active model."""
+def retag_films(
+    film_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="One film.", show_default=False)
+    ] = None,
+    sampling: SamplingOption = None,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="All films that show another model's tags.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All films that are not in work.")] = False,
+    model: Annotated[
+        str | None, typer.Option(help="With --stale or --all: only films that show its tags.")
+    ] = None,
+) -> None:
+    """Queue films to be tagged anew with the active model; verdicts stay.
+
+    A model of the same base scores the stored features; else, or with --sampling, films are
+    decoded. Asking again for --stale goes on where a run before it was interrupted.
+    """
+    if (film_id is not None) + stale + every != 1 or (film_id and model):
+        raise typer.BadParameter("give the id of a film, --stale or --all")
+    if film_id is None and sampling is not None:
+        raise typer.BadParameter("--sampling takes the id of a film")
     with open_library() as services:
         from app.api.dependencies import checked_sampling
 
-        _print_film(services.films.retag(film_id, checked_sampling(sampling)))
+        if film_id is not None:
+            _print_film(services.films.retag(film_id, checked_sampling(sampling)))
+            return
+        queued = from_features = 0
+        cursor = None
+        while True:
+            report = services.retagging.retag(stale_only=stale, model=model, cursor=cursor)
+            queued += report.queued
+            from_features += report.from_features
+            cursor = report.next_cursor
+            if cursor is None:
+                break
+        typer.echo(
+            f"{queued} films queued for {report.model_version}, "
+            f"{from_features} of them from stored features"
+        )
 
 
 @films.command("delete")
@@ -205,16 +228,12 @@ def _wait(services: "Services", film_id: str) -> bool:
     return film.status is FilmStatus.DONE
 
 
-def _status(text: str | None) -> Any:  # noqa: ANN401 - FilmStatus, imported when needed
-    from app.domain.films import FilmStatus
+def _sort(text: str) -> Any:  # noqa: ANN401 - Sort, imported when needed
+    from app.domain.library import Sort
 
-    if text is None:
-        return None
-    try:
-        return FilmStatus(text)
-    except ValueError as exc:
-        states = ", ".join(status.value for status in FilmStatus)
-        raise typer.BadParameter(f"a status is one of {states}, not {text!r}") from exc
+    if text not in get_args(Sort):
+        raise typer.BadParameter(f"a sort is one of {', '.join(get_args(Sort))}, not {text!r}")
+    return text
 
 
 def _body(film: "Film") -> dict[str, Any]:

@@ -11,11 +11,13 @@ ReeltagError
 │   │   ├── FrameNotFound          frame_not_found
 │   │   ├── TagNotFound            tag_not_found
 │   │   ├── ModelNotFound          model_not_found
+│   │   ├── VerdictNotFound        verdict_not_found
 │   │   └── UploadNotFound         upload_not_found
 │   ├── Conflict              409  conflict
 │   │   └── FilmBusy               film_busy
 │   ├── UploadTooLarge        413  upload_too_large
 │   ├── UnsupportedMediaType  415  unsupported_media_type
+│   ├── RangeNotSatisfiable   416  range_not_satisfiable
 │   └── EmptyUpload           422  empty_upload
 ├── VideoError                the film cannot be analysed: its job fails and is not retried (422)
 │   ├── NotAVideo                  not_a_video
@@ -108,6 +110,12 @@ class ModelNotFound(NotFound):
     code, title = "model_not_found", "No such model"
 
 
+class VerdictNotFound(NotFound):
+    """The film has no verdict with this id."""
+
+    code, title = "verdict_not_found", "No such verdict"
+
+
 class UploadNotFound(NotFound):
     """No unfinished upload has this id."""
 
@@ -136,6 +144,12 @@ class UnsupportedMediaType(UserError):
     """The body is neither a video nor a form with one."""
 
     status, code, title = 415, "unsupported_media_type", "This is not sent as a video"
+
+
+class RangeNotSatisfiable(UserError):
+    """The part of a file that was asked for lies behind its end."""
+
+    status, code, title = 416, "range_not_satisfiable", "No such part of the file"
 
 
 class EmptyUpload(UserError):

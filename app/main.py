@@ -10,7 +10,20 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.api import docs, events, exports, films, findings, health, models, problems, tags
+from app.api import (
+    docs,
+    events,
+    exports,
+    films,
+    findings,
+    health,
+    models,
+    problems,
+    search,
+    sources,
+    tags,
+    verdicts,
+)
 from app.api.metrics import EdgeMiddleware, Metrics
 from app.config import Settings
 from app.services.registry import Services
@@ -24,7 +37,7 @@ Errors are `application/problem+json` with a stable `code`. Lists are `{items, n
 are between 0 and 1.
 """
 
-API_PARTS = (films, findings, exports, events, tags, models)
+API_PARTS = (films, sources, findings, verdicts, exports, events, search, tags, models)
 """What lives under `/v1`."""
 
 

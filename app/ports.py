@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.domain.films import FilmProbe, Sampling
+from app.domain.plan import Wish
 from app.domain.shots import ShotFrames, Span
 from models.manifest import Manifest
 
@@ -48,6 +49,18 @@ class Engine(Protocol):
         """Run one batch, `(n, height, width, 3)` uint8 RGB, made by the manifest's recipe."""
         ...
 
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Run what stands behind the features only; may run beside `infer`, not beside itself.
+
+        Args:
+            features: `(n, feature_size)` float16, as an engine with the same base gave them.
+
+        Returns:
+            `(n, tags)` float32 in [0, 1]: what `infer` says of the pictures, but for the rounding
+            of the features and of a shorter arithmetic.
+        """
+        ...
+
 
 class FrameClassifier(Protocol):
     """Scores pictures for many films at once; safe from any thread."""
@@ -59,6 +72,14 @@ class FrameClassifier(Protocol):
 
     def submit(self, inputs: NDArray[np.uint8]) -> Future[FrameScores]:
         """Queue `(n, height, width, 3)` uint8 RGB inputs; the result has `n` rows in order."""
+        ...
+
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Score stored features at once, no picture needed; as `Engine.score_features`."""
+        ...
+
+    def close(self) -> None:
+        """Finish what was submitted, take nothing more and let the network go."""
         ...
 
 
@@ -174,10 +195,11 @@ class ObjectStore(Protocol):
 class JobQueue(Protocol):
     """Where films wait for a worker."""
 
-    def enqueue(self, session: Any, film_id: str, run: int) -> None:  # noqa: ANN401
+    def enqueue(self, session: Any, film_id: str, run: int, wish: Wish = Wish.DECODE) -> None:  # noqa: ANN401
         """Queue a run of a film within the transaction of `session` (a SQLAlchemy session).
 
-        Film row and job are stored together or not at all.
+        Film row and job are stored together or not at all. `wish` says how the film is to be
+        looked at, and with it which films go first.
         """
         ...
 

@@ -21,6 +21,7 @@ from app.jobs import Worker
 from app.logs import configure_logging
 from app.ports import FrameClassifier
 from app.services.attendance import WorkerAttendance
+from app.services.registry import Services
 
 logger = logging.getLogger("app.worker")  # `__name__` is another word in its own process
 
@@ -29,6 +30,10 @@ EXIT_UNUSABLE = 78
 
 LAST_RESORT_S = 5.0
 """After a stop, threads that hang in a decoder or a network call do not keep the process longer."""
+
+FIRST_SWEEP_S = 60.0
+SWEEP_EVERY_S = 24 * 3600.0
+"""Orphans harm nobody: a minute after the start, when films are under way, is soon enough."""
 
 PR_SET_PDEATHSIG = 1
 """Source: prctl(2)."""
@@ -73,17 +78,36 @@ def _work(
     artifact = bootstrap.choose_artifact(services)
     classifier = build_classifier(settings, artifact)
     services.models.record(artifact)
+    models = bootstrap.build_model_in_use(services, classifier, build_classifier)
     attendance = WorkerAttendance(services.database, settings.dead_after_s)
     worker = Worker(
         services.database.engine,
-        bootstrap.build_analysis(services, classifier, attendance.executor_id),
+        bootstrap.build_analysis(services, models, attendance.executor_id),
         attendance,
         films_at_once=settings.worker_films,
         heartbeat_s=settings.heartbeat_s,
     )
+    follow = threading.Thread(
+        target=models.follow, args=(stop, settings.heartbeat_s), name="models", daemon=True
+    )
+    follow.start()
+    sweeps = threading.Thread(target=_sweep_daily, args=(services, stop), name="sweep", daemon=True)
+    sweeps.start()
     version = artifact.version
     worker.run(stop, on_ready=lambda: logger.info("worker ready, model %s", version))
     logger.info("worker stopped")
+
+
+def _sweep_daily(services: Services, stop: threading.Event) -> None:
+    """Delete, now and then, what interrupted uploads and deletions left behind."""
+    while not stop.wait(FIRST_SWEEP_S):
+        try:
+            swept = services.films.sweep()
+            logger.info("%d objects without a film were deleted", swept)
+        except ReeltagError as exc:
+            logger.warning("what was left behind could not be swept: %s", exc)
+        if stop.wait(SWEEP_EVERY_S):
+            return
 
 
 def _obey_signals(stop: threading.Event) -> None:

@@ -167,7 +167,8 @@ class FakeSearch:
         self._films.asked.append(("search", query, cursor, limit))
         return Page(tuple(self._films.films.values()), "next")
 
-    def tag_counts(self) -> dict[str, int]:
+    def tag_counts(self, query: FilmQuery | None = None) -> dict[str, int]:
+        self._films.asked.append(("counts", query))
         return {"War": 7}
 
 

@@ -7,6 +7,7 @@ Knows the artifact's file names. The Keras form that `write_keras_artifact` make
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
@@ -36,6 +37,8 @@ def write_artifact(
     *,
     head: NDArray[np.float64] | None = None,
     input_px: tuple[int, int] | None = None,
+    metrics: Mapping[str, object] | None = None,
+    is_detour: bool = False,
 ) -> Artifact:
     """Write an artifact whose CPU form computes the means and the head of `FakeEngine`.
 
@@ -44,11 +47,14 @@ def write_artifact(
         manifest: What it says of itself; None is `make_manifest()`.
         head: Another linear head, `(features, tags)`.
         input_px: Another height and width of the input.
+        metrics: What `metrics.json` holds.
+        is_detour: Its scores do not follow from its features.
     """
     manifest = manifest or make_manifest()
     spec = manifest.preprocessing
     height, width = input_px or (spec.height_px, spec.width_px)
-    graph = _graph(height, width, head_of(len(manifest.tags)) if head is None else head)
+    head = head_of(len(manifest.tags)) if head is None else head
+    graph = _graph(height, width, head, is_detour)
     path.mkdir(parents=True, exist_ok=True)
     ov.serialize(graph, str(path / CPU_GRAPH_FILE), str(path / CPU_CONSTANTS_FILE))
     (path / CPU_WEIGHTS_FILE).write_text("[]", "utf-8")
@@ -57,7 +63,7 @@ def write_artifact(
         pass
     with zipfile.ZipFile(path / NETWORK_FILE, "w") as network:
         network.writestr(KERAS_WEIGHTS_MEMBER, weights.getvalue())
-    return _sealed(path, manifest)
+    return _sealed(path, manifest, metrics)
 
 
 def write_keras_artifact(path: Path, manifest: Manifest | None = None) -> Artifact:
@@ -83,13 +89,15 @@ def write_keras_artifact(path: Path, manifest: Manifest | None = None) -> Artifa
     return _sealed(path, manifest)
 
 
-def _sealed(path: Path, manifest: Manifest) -> Artifact:
-    (path / METRICS_FILE).write_text(json.dumps({}), "utf-8")
+def _sealed(
+    path: Path, manifest: Manifest, metrics: Mapping[str, object] | None = None
+) -> Artifact:
+    (path / METRICS_FILE).write_text(json.dumps(metrics or {}), "utf-8")
     (path / CARD_FILE).write_text("Made by a test.\n", "utf-8")
     return seal_artifact(path, manifest)
 
 
-def _graph(height: int, width: int, head: NDArray[np.float64]) -> ov.Model:
+def _graph(height: int, width: int, head: NDArray[np.float64], is_detour: bool) -> ov.Model:
     pictures = ops.parameter([-1, height, width, 3], np.uint8, name="pictures")
     cell = [height // GRID, width // GRID]
     planes = ops.transpose(ops.convert(pictures, np.float32), ops.constant([0, 3, 1, 2]))
@@ -97,7 +105,8 @@ def _graph(height: int, width: int, head: NDArray[np.float64]) -> ov.Model:
     cells = ops.transpose(means, ops.constant([0, 2, 3, 1]))
     rows = ops.reshape(cells, ops.constant([0, FEATURE_SIZE]), special_zero=True)
     features = ops.divide(rows, ops.constant(np.float32(255)))
-    logits = ops.matmul(features, ops.constant(head.astype(np.float32)), False, False)
+    seen = ops.divide(rows, ops.constant(np.float32(256))) if is_detour else features
+    logits = ops.matmul(seen, ops.constant(head.astype(np.float32)), False, False)
     scores = ops.softmax(logits, 1)
     features.output(0).set_names({"features"})
     scores.output(0).set_names({"scores"})

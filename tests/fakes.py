@@ -60,12 +60,13 @@ class FakeEngine:
         self,
         manifest: Manifest | None = None,
         before_run: Callable[[NDArray[np.uint8]], None] = lambda inputs: None,
+        head: NDArray[np.float64] | None = None,
     ) -> None:
         self.manifest = manifest or make_manifest()
         self.before_run = before_run
         self.batch_sizes: list[int] = []
         self.threads: set[int] = set()
-        self._head = head_of(len(self.manifest.tags))
+        self._head = head_of(len(self.manifest.tags)) if head is None else head
 
     def infer(self, inputs: NDArray[np.uint8]) -> FrameScores:
         self.batch_sizes.append(len(inputs))
@@ -74,10 +75,15 @@ class FakeEngine:
         n, height, width, _ = inputs.shape
         cells = inputs.reshape(n, GRID, height // GRID, GRID, width // GRID, 3)
         features = cells.mean(axis=(2, 4)).reshape(n, FEATURE_SIZE) / 255
+        return FrameScores(self._scores(features), features.astype(np.float16))
+
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        return self._scores(features.astype(np.float64))
+
+    def _scores(self, features: NDArray[np.float64]) -> NDArray[np.float32]:
         logits = features @ self._head
         exps = np.exp(logits - logits.max(axis=1, keepdims=True))
-        scores = exps / exps.sum(axis=1, keepdims=True)
-        return FrameScores(scores.astype(np.float32), features.astype(np.float16))
+        return np.asarray(exps / exps.sum(axis=1, keepdims=True), np.float32)
 
 
 class FakeReader:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.db import films, frames
 from app.db.session import Database
 from app.domain.library import ChunkRecord, Film, NewFilm, thumbnail_key
+from app.domain.plan import Wish
 from app.domain.shots import ScoredFrame, ScoredShot, Shot
-from app.domain.tags import FilmTag
+from app.domain.tags import FilmTag, Segment
 from app.errors import DatabaseUnavailable, NotFound, OperationalError
 from app.storage.keys import checked, checked_prefix
 from tests.fakes import TAGS
@@ -100,17 +102,20 @@ class MemoryQueue:
 
     Attributes:
         queued: Runs in the order they came.
+        wishes: How each of them is to look at its film.
         cancelled: Runs that were taken out.
         failure: Raised by everything while it is set.
     """
 
     def __init__(self) -> None:
         self.queued: list[tuple[str, int]] = []
+        self.wishes: dict[tuple[str, int], Wish] = {}
         self.cancelled: list[tuple[str, int]] = []
         self.failure: DatabaseUnavailable | None = None
 
-    def enqueue(self, session: Any, film_id: str, run: int) -> None:
+    def enqueue(self, session: Any, film_id: str, run: int, wish: Wish = Wish.DECODE) -> None:
         self.check()
+        self.wishes[(film_id, run)] = wish
         self.queued.append((film_id, run))
 
     def cancel(self, film_id: str, run: int) -> None:
@@ -168,12 +173,19 @@ def store_shots(
 
 
 def finish(
-    database: Database, film: Film, tags: Sequence[FilmTag] = (), model_version: str = "fake-1"
+    database: Database,
+    film: Film,
+    tags: Sequence[FilmTag] = (),
+    model_version: str = "fake-1",
+    segments: Sequence[Segment] = (),
+    mean_features: NDArray[np.float32] | None = None,
+    base_id: str = "0123456789abcdef",
 ) -> bool:
     """Show a run as a worker does."""
     with database.session(write=True) as session:
-        base_id = "0123456789abcdef"
-        return frames.finish_run(session, film.id, film.run, model_version, base_id, tags)
+        return frames.finish_run(
+            session, film.id, film.run, model_version, base_id, tags, segments, mean_features
+        )
 
 
 def row(**scores: float) -> list[float]:

@@ -1,27 +1,22 @@
-"""All that was found in a film as one file: JSON for programs, CSV for tables.
+"""All that was found in a film as one file, in the formats of `app.services.exports`."""
 
-The JSON has the shape that `reeltag tag --json` prints.
-"""
-
-import csv
-import io
-import json
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from app.api.dependencies import DEFAULT_TOP_K, MOST_PER_PAGE, FilmId, GivenServices, TopK
+from app.api.dependencies import DEFAULT_TOP_K, FilmId, GivenServices, TopK
 from app.api.problems import describe
-from app.domain.library import Film, FrameView
-from app.domain.segments import SegmentRules
-from app.domain.tags import FilmTag, Segment
-from app.services.registry import Services
+from app.services.exports.formats import FORMATS
+from app.services.exports.gather import gather
 
 router = APIRouter(prefix="/v1", tags=["findings"])
 
-MEDIA_TYPES = {"json": "application/json", "csv": "text/csv; charset=utf-8"}
+Word = Literal["json", "csv", "nfo", "vtt", "vtt-metadata", "chapters", "edl", "otio"]
 
-CSV_COLUMNS = ("tag", "start_s", "end_s", "score")
+CONTENT: dict[str, Any] = {
+    kind: {"schema": {"type": "object" if kind == "application/json" else "string"}}
+    for kind in dict.fromkeys(one.media_type.partition(";")[0] for one in FORMATS.values())
+}
 
 
 @router.get(
@@ -31,11 +26,11 @@ CSV_COLUMNS = ("tag", "start_s", "end_s", "score")
     response_class=Response,
     responses={
         200: {
-            "description": "`json`: film, shots, tags, segments, key frames. `csv`: the segments.",
-            "content": {
-                "application/json": {"schema": {"type": "object"}},
-                "text/csv": {"schema": {"type": "string"}},
-            },
+            "description": "`json`: film, shots, tags, segments, key frames. `csv`: segments. "
+            "`nfo`: tags for Kodi and Jellyfin. `vtt`: chapters, `vtt-metadata`: segments, as "
+            "WebVTT. `chapters`: Matroska chapters as XML. `edl`: segments as CMX 3600. `otio`: "
+            "a track for each tag, OpenTimelineIO.",
+            "content": CONTENT,
         },
         **describe(404, 503),
     },
@@ -43,76 +38,13 @@ CSV_COLUMNS = ("tag", "start_s", "end_s", "score")
 def export_film(
     services: GivenServices,
     film_id: FilmId,
-    format: Annotated[Literal["json", "csv"], Query(description="Kind of file.")] = "json",
+    format: Annotated[Word, Query(description="Kind of file.")] = "json",
     top_k: TopK = DEFAULT_TOP_K,
 ) -> Response:
-    """Return all that was found in a film."""
-    film = services.films.get(film_id)
-    segments = services.films.segments(film_id, None, SegmentRules(top_k))
-    if format == "csv":
-        content = segments_csv(segments)
-    else:
-        tags = services.films.tags(film_id, top_k=top_k)
-        frames = _all_frames(services, film_id, top_k)
-        content = json.dumps(findings(film, tags, segments, frames), ensure_ascii=False)
-    headers = {"Content-Disposition": f'attachment; filename="{film.id}.{format}"'}
-    return Response(content, media_type=MEDIA_TYPES[format], headers=headers)
-
-
-def findings(
-    film: Film, tags: list[FilmTag], segments: list[Segment], frames: list[FrameView]
-) -> dict[str, Any]:
-    """Build the JSON document of all that was found in `film`."""
-    shots = dict.fromkeys((frame.shot.start_s, frame.shot.end_s) for frame in frames)
-    return {
-        "film": film.filename,
-        "duration_s": film.duration_s,
-        "model_version": film.model_version,
-        "sampling": str(film.sampling),
-        "shots": [{"start_s": start_s, "end_s": end_s} for start_s, end_s in shots],
-        "tags": [
-            {
-                "tag": tag.tag,
-                "score": tag.score,
-                "coverage_s": tag.coverage_s,
-                "shot_count": tag.shot_count,
-                "first_s": tag.first_s,
-                "source": tag.source,
-            }
-            for tag in tags
-        ],
-        "segments": [
-            {"tag": one.tag, "start_s": one.start_s, "end_s": one.end_s, "score": one.score}
-            for one in segments
-        ],
-        "frames": [
-            {
-                "time_s": frame.time_s,
-                "tags": [{"tag": tag.tag, "score": tag.score} for tag in frame.tags],
-            }
-            for frame in frames
-        ],
-    }
-
-
-def segments_csv(segments: list[Segment]) -> str:
-    """Build a table of segments, with a head."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\r\n")
-    writer.writerow(CSV_COLUMNS)
-    for one in segments:
-        writer.writerow((one.tag, f"{one.start_s:.3f}", f"{one.end_s:.3f}", f"{one.score:.6f}"))
-    return table.getvalue()
-
-
-def _all_frames(services: Services, film_id: str, top_k: int) -> list[FrameView]:
-    frames: list[FrameView] = []
-    cursor = None
-    while True:
-        page = services.films.frames(
-            film_id, tag=None, cursor=cursor, limit=MOST_PER_PAGE, top_k=top_k
-        )
-        frames += page.items
-        cursor = page.next_cursor
-        if cursor is None:
-            return frames
+    """Return all that was found in a film, after humans had the last word."""
+    chosen = FORMATS[format]
+    findings = gather(services.films, film_id, top_k)
+    name = f"{findings.film.id}{chosen.suffix}"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    content = chosen.write(findings).encode("utf-8", "replace")
+    return Response(content, media_type=chosen.media_type, headers=headers)

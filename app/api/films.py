@@ -3,6 +3,7 @@
 Knows paths, parameters and statuses; what happens is the film service's business.
 """
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -15,17 +16,14 @@ from app.api.dependencies import (
     FilmId,
     GivenServices,
     Limit,
-    MinScore,
     SamplingText,
-    TagWords,
     checked_sampling,
-    tag_name,
 )
+from app.api.filters import Filters
 from app.api.problems import describe
 from app.api.schemas import AcceptedFilm, FilmBody, FilmPageBody
 from app.api.uploads import receive
-from app.domain.films import FilmStatus
-from app.domain.library import FilmQuery, Sort
+from app.domain.library import Sort
 
 router = APIRouter(prefix="/v1", tags=["films"])
 
@@ -119,32 +117,19 @@ async def add_film(
 )
 def list_films(
     services: GivenServices,
-    tag: TagWords = [],  # noqa: B006 - never changed; the web framework reads the default
-    min_score: Annotated[MinScore | None, Query()] = None,
-    min_coverage_s: Annotated[
-        float | None,
-        Query(ge=0, le=1e7, description="Each tag asked for covers at least so many seconds."),
-    ] = None,
-    status: Annotated[FilmStatus | None, Query(description="Where the film stands.")] = None,
-    q: Annotated[
-        str | None, Query(max_length=200, description="Part of the title, whatever its case.")
-    ] = None,
+    filters: Filters,
     sort: Annotated[
-        Sort, Query(description="Order; `-` is greatest first; `-score` needs a tag.")
+        Sort,
+        Query(
+            description="Order; `-` is greatest first; `-score` and `-coverage_s` go by the first "
+            "`tag` and need one."
+        ),
     ] = "-created_at",
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> FilmPageBody:
     """List films; everything that is asked for must hold."""
-    query = FilmQuery(
-        tags=tuple(dict.fromkeys(tag_name(word) for word in tag)),
-        min_score=min_score,
-        min_coverage_s=min_coverage_s,
-        status=status,
-        text=q or None,
-        sort=sort,
-    )
-    page = services.search.films(query, cursor, limit)
+    page = services.search.films(replace(filters, sort=sort), cursor, limit)
     return FilmPageBody(
         items=[FilmBody.of(film) for film in page.items], next_cursor=page.next_cursor
     )

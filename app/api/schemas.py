@@ -151,12 +151,17 @@ class SegmentBody(BaseModel):
     start_s: float
     end_s: float
     score: float = Field(ge=0, le=1)
+    source: Literal["model", "human"] = Field(description="Who says so.")
 
     @classmethod
     def of(cls, segment: Segment) -> "SegmentBody":
         """Build the body of `segment`."""
         return cls(
-            tag=segment.tag, start_s=segment.start_s, end_s=segment.end_s, score=segment.score
+            tag=segment.tag,
+            start_s=segment.start_s,
+            end_s=segment.end_s,
+            score=segment.score,
+            source=segment.source,
         )
 
 
@@ -175,15 +180,16 @@ class ShotBody(BaseModel):
 
 
 class TagScoreBody(BaseModel):
-    """A tag and how sure the model is of it."""
+    """A tag and how sure the model, or the human who accepted it, is of it."""
 
     tag: str
     score: float = Field(ge=0, le=1)
+    source: Literal["model", "human"] = Field(description="Who says so.")
 
     @classmethod
     def of(cls, tag: TagScore) -> "TagScoreBody":
         """Build the body of `tag`."""
-        return cls(tag=tag.tag, score=tag.score)
+        return cls(tag=tag.tag, score=tag.score, source=tag.source)
 
 
 class FrameBody(BaseModel):
@@ -238,6 +244,37 @@ class ModelPageBody(BaseModel):
 
     items: list[ModelBody]
     next_cursor: str | None = Field(description="Always null: models fit on one page.")
+
+
+class RetagBody(BaseModel):
+    """Which films are to be tagged anew."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"stale": True, "limit": 1000}}
+    )
+
+    stale: bool = Field(
+        description="True: only films that show another model's tags than the active one's. "
+        "False: all films."
+    )
+    model: str | None = Field(
+        default=None, max_length=80, description="Only films that show this model's tags."
+    )
+    cursor: str | None = Field(
+        default=None, max_length=500, description="As an earlier answer gave it."
+    )
+    limit: int = Field(default=1000, ge=1, le=10_000, description="Most films that are queued.")
+
+
+class RetagReportBody(BaseModel):
+    """What was queued."""
+
+    model_version: str = Field(description="The model that the films will be tagged with.")
+    queued: int
+    from_features: int = Field(
+        description="Those of them whose stored features are scored: nothing is decoded."
+    )
+    next_cursor: str | None = Field(description="null: every film was looked at.")
 
 
 class VerdictBody(BaseModel):

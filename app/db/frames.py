@@ -15,12 +15,14 @@ from sqlalchemy import Row, Select, and_, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.db.films import lock_active_run, lock_film
+from app.db.segments import replace_segments
+from app.db.similar import store_features
 from app.db.tables import ChunkRow, FilmRow, FrameRow, ShotRow
 from app.db.tags import replace_film_tags
 from app.domain.films import FilmStatus, Stage
 from app.domain.library import ChunkRecord, KeyFrameRecord
 from app.domain.shots import ScoredFrame, ScoredShot, Shot
-from app.domain.tags import FilmTag
+from app.domain.tags import FilmTag, Segment
 
 SCORE_TYPE = np.dtype("<f4")
 """Score rows are stored as little-endian float32, whatever the machine."""
@@ -94,11 +96,13 @@ def finish_run(
     model_version: str,
     base_id: str,
     tags: Sequence[FilmTag],
+    segments: Sequence[Segment] = (),
+    mean_features: NDArray[np.float32] | None = None,
 ) -> bool:
     """Show a complete run: all at once, or not at all.
 
-    Numbers the key frames in time order, replaces the film's tags as far as humans agree, takes
-    the chunks' warnings, and deletes the rows of all other runs.
+    Numbers the key frames in time order, replaces the film's tags and segments as far as humans
+    agree, takes the chunks' warnings, and deletes the rows of all other runs.
 
     Args:
         session: A session that writes.
@@ -107,6 +111,8 @@ def finish_run(
         model_version: The model that gave the scores.
         base_id: The convolutional base that gave the features.
         tags: What the model says of the whole film.
+        segments: Where it sees tags, by the rules everybody starts with.
+        mean_features: `(feature_size,)` float32, the mean over the key frames; None: not known.
 
     Returns:
         True where the run is shown, also where it was before; False, with nothing changed, where
@@ -120,6 +126,8 @@ def finish_run(
     _number_frames(session, film_id, run)
     session.execute(delete(ChunkRow).where(ChunkRow.film_id == film_id, ChunkRow.run != run))
     replace_film_tags(session, film_id, tags)
+    replace_segments(session, film_id, segments)
+    store_features(session, film_id, base_id, mean_features)
     chunks = _chunks(session, film_id, run)
     now = datetime.now(UTC)
     values = {
@@ -191,6 +199,30 @@ def find_frame(session: Session, film_id: str, run: int, n: int) -> KeyFrameReco
     """Return the key frame with the number `n` of a complete run."""
     row = session.execute(_frames(film_id, run).where(FrameRow.n == n)).first()
     return None if row is None else _frame_of(row)
+
+
+def frame_numbers(session: Session, film_id: str, run: int) -> list[tuple[float, int]]:
+    """Return time and number of all key frames of a complete run, in time order."""
+    statement = select(FrameRow.time_s, FrameRow.n).where(
+        FrameRow.film_id == film_id, FrameRow.run == run, FrameRow.n.is_not(None)
+    )
+    return [(time_s, n or 0) for time_s, n in session.execute(statement.order_by(FrameRow.n))]
+
+
+def forget_runs(session: Session, film_id: str) -> None:
+    """Delete all that models said of a film and keep what humans said; the caller holds the film.
+
+    The film is shown as one that was never analysed, in the state it is in.
+    """
+    session.execute(delete(ChunkRow).where(ChunkRow.film_id == film_id))
+    replace_film_tags(session, film_id, ())
+    replace_segments(session, film_id, ())
+    store_features(session, film_id, "", None)
+    values: dict[str, Any] = {
+        "shown_run": None, "model_version": None, "base_id": None, "analysed_at": None,
+        "warnings": [], "updated_at": datetime.now(UTC),
+    }  # fmt: skip
+    session.execute(update(FilmRow).where(FilmRow.id == film_id).values(values))
 
 
 def _frames(film_id: str, run: int) -> Select[*tuple[Any, ...]]:

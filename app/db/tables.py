@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -103,6 +104,8 @@ class FilmRow(Table):
     analysed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     __table_args__ = (
+        Index("ix_films_created_at_id", "created_at", "id"),
+        Index("ix_films_model_version_id", "model_version", "id"),
         Index("ix_films_status_id", "status", "id"),
         Index("ix_films_title_id", "title", "id"),
     )
@@ -197,21 +200,70 @@ class FilmTagRow(Table):
 
     __table_args__ = (
         Index("ix_film_tags_tag_score_film_id", "tag", "score", "film_id"),
+        Index("ix_film_tags_tag_coverage_s_film_id", "tag", "coverage_s", "film_id"),
         Index("ix_film_tags_tag_film_id", "tag", "film_id"),
     )
 
 
-class VerdictRow(Table):
-    """What a human said of a tag of a film; survives every retag."""
+class SegmentRow(Table):
+    """Where a tag holds in a film by the rules everybody starts with; what searches look through.
 
-    __tablename__ = "verdicts"
+    Follows from the shown run's score rows and the verdicts; written whenever one of them changes.
+    """
+
+    __tablename__ = "segments"
 
     film_id: Mapped[str] = mapped_column(
         ForeignKey("films.id", ondelete="CASCADE"), primary_key=True
     )
-    tag: Mapped[str] = mapped_column(String(40), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True)
+    """Place within the film by start, from 0."""
+    tag: Mapped[str] = mapped_column(String(40))
+    source: Mapped[str] = mapped_column(String(8))
+    start_s: Mapped[float]
+    end_s: Mapped[float]
+    score: Mapped[float]
+
+    __table_args__ = (
+        Index("ix_segments_tag_score_film_id_place", "tag", "score", "film_id", "place"),
+        Index("ix_segments_tag_film_id_place", "tag", "film_id", "place"),
+    )
+
+
+class FilmFeaturesRow(Table):
+    """What a film looks like as a whole: the direction of its key frames' mean features."""
+
+    __tablename__ = "film_features"
+
+    film_id: Mapped[str] = mapped_column(
+        ForeignKey("films.id", ondelete="CASCADE"), primary_key=True
+    )
+    base_id: Mapped[str] = mapped_column(String(64))
+    """Only features of the same base can be compared."""
+    mean: Mapped[bytes] = mapped_column(LargeBinary)
+    """`(feature_size,)` float16, little-endian, of length 1."""
+
+    __table_args__ = (Index("ix_film_features_base_id_film_id", "base_id", "film_id"),)
+
+
+class VerdictRow(Table):
+    """What a human said of a tag of a film, of a stretch or a key frame; survives every retag."""
+
+    __tablename__ = "verdicts"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """UUIDv7 in hex: ids sort by the time of the verdict."""
+    film_id: Mapped[str] = mapped_column(ForeignKey("films.id", ondelete="CASCADE"))
+    tag: Mapped[str] = mapped_column(String(40))
+    scope: Mapped[str] = mapped_column(String(8))
+    """``film``, ``segment`` or ``frame``."""
+    start_s: Mapped[float]
+    """Start of the stretch, time of the key frame, 0 for a film."""
+    end_s: Mapped[float]
     verdict: Mapped[str] = mapped_column(String(8))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (UniqueConstraint("film_id", "tag", "scope", "start_s", "end_s"),)
 
 
 class ModelRow(Table):

@@ -1,19 +1,21 @@
-"""Queries over film tags and human verdicts.
+"""Queries over film tags.
 
 `film_tags` holds what is shown and searched: the model's tags after humans had their say.
 Never commits.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import cast
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
-from app.db.tables import FilmTagRow, VerdictRow
-from app.domain.library import Verdict, apply_verdicts, in_order
+from app.db.tables import FilmTagRow
+from app.db.verdicts import load_verdicts, store_verdict
+from app.domain.library import apply_verdicts, in_order
 from app.domain.tags import FilmTag, Source
+
+__all__ = ["load_film_tags", "load_verdicts", "replace_film_tags", "store_verdict"]
 
 
 def load_film_tags(session: Session, film_id: str) -> list[FilmTag]:
@@ -37,24 +39,3 @@ def replace_film_tags(session: Session, film_id: str, tags: Sequence[FilmTag]) -
     ]  # fmt: skip
     if rows:
         session.execute(insert(FilmTagRow), rows)
-
-
-def load_verdicts(session: Session, film_id: str) -> dict[str, Verdict]:
-    """Return what humans said of the film's tags, by tag name."""
-    rows = session.scalars(select(VerdictRow).where(VerdictRow.film_id == film_id))
-    return {row.tag: Verdict(row.verdict) for row in rows}
-
-
-def store_verdict(session: Session, film_id: str, tag: str, verdict: Verdict | None) -> None:
-    """Keep what a human says of a tag, or with None forget it; the caller holds the film."""
-    session.execute(delete(VerdictRow).where(VerdictRow.film_id == film_id, VerdictRow.tag == tag))
-    if verdict is not None:
-        values = {"film_id": film_id, "tag": tag, "verdict": verdict.value,
-                  "created_at": datetime.now(UTC)}  # fmt: skip
-        session.execute(insert(VerdictRow).values(values))
-
-
-def count_films_by_tag(session: Session) -> dict[str, int]:
-    """Return how many films have each tag."""
-    statement = select(FilmTagRow.tag, func.count()).group_by(FilmTagRow.tag)
-    return {tag: count for tag, count in session.execute(statement)}

@@ -3,13 +3,26 @@
 Knows seconds only: neither how a chunk is read nor where its result goes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from app.domain.shots import Span
 
 PROBE_PIECE = -1
 FINISH_PIECE = -2
 """The pieces of a job that are no chunk; chunks count from 0."""
+
+
+class Wish(StrEnum):
+    """How a run is wished to look at its film; what it wishes for can turn out impossible."""
+
+    DECODE = "decode"
+    """Somebody waits for this film: decode it."""
+    DECODE_LATER = "decode-later"
+    """Decode it when no film waits that somebody asked for by name."""
+    FEATURES = "features"
+    """Score the features that are stored; decode where that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +32,13 @@ class Plan:
     Attributes:
         spans: The chunks in time order; together they are the whole film.
         model_version: The model that was loaded when the run began.
+        source_run: The run whose shots, pictures and features are taken over, so that nothing is
+            decoded; None decodes the film.
     """
 
     spans: tuple[Span, ...]
     model_version: str
+    source_run: int | None = None
 
 
 def cut_into_spans(duration_s: float | None, chunk_s: float) -> tuple[Span, ...]:
@@ -39,3 +55,23 @@ def cut_into_spans(duration_s: float | None, chunk_s: float) -> tuple[Span, ...]
     starts_s = [number * chunk_s for number in range(count)]
     ends_s = [*starts_s[1:], None]
     return tuple(Span(start_s, end_s) for start_s, end_s in zip(starts_s, ends_s, strict=True))
+
+
+def join_spans(spans: Sequence[Span], sizes: Sequence[int], most: int) -> tuple[Span, ...]:
+    """Join neighbouring stretches as long as one does not grow above `most`.
+
+    Args:
+        spans: Stretches in time order, without gaps.
+        sizes: How much work each is.
+        most: How much work a joined one may be; a stretch that is more by itself stays alone.
+    """
+    joined: list[Span] = []
+    size = 0
+    for span, more in zip(spans, sizes, strict=True):
+        if joined and size + more <= most:
+            joined[-1] = Span(joined[-1].start_s, span.end_s)
+            size += more
+        else:
+            joined.append(span)
+            size = more
+    return tuple(joined)

@@ -18,10 +18,11 @@ Source = Literal["model", "human"]
 
 @dataclass(frozen=True, slots=True)
 class TagScore:
-    """A tag and how sure the network is of it, in [0, 1]."""
+    """A tag and how sure the network, or the human who accepted it, is of it, in [0, 1]."""
 
     tag: str
     score: float
+    source: Source = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Segment:
     start_s: float
     end_s: float
     score: float
+    source: Source = "model"
 
 
 def top_indices(scores: NDArray[np.float32], top_k: int) -> list[int]:

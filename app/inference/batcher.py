@@ -127,6 +127,7 @@ class BatchingClassifier:
         self._changed = threading.Condition()
         self._closing = False
         self._counters = BatchCounters()
+        self._head = threading.Lock()
         self._thread = threading.Thread(target=self._serve, name="inference", daemon=True)
         self._thread.start()
 
@@ -168,6 +169,23 @@ class BatchingClassifier:
                 self._waiting.append(submission)
                 self._changed.notify_all()
         return submission.future
+
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Score stored features, `(n, feature_size)`, at once: they wait for no picture.
+
+        Returns:
+            `(n, tags)` float32 in [0, 1].
+
+        Raises:
+            ValueError: The rows are not those of the model's base.
+        """
+        size = self.manifest.feature_size
+        if features.ndim != 2 or features.shape[1] != size:
+            raise ValueError(f"features are (n, {size}), not {features.shape}")
+        if len(features) == 0:
+            return self._no_rows().scores
+        with self._head:
+            return self._engine.score_features(features)
 
     def close(self) -> None:
         """Finish what was submitted, take nothing more and end the thread; again does nothing."""

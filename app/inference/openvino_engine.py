@@ -7,6 +7,7 @@ Reads the artifact's CPU form and knows nothing of Keras. Measured beside Keras 
 import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
+from openvino import opset13 as ops
 
 from app.errors import ArtifactError
 from app.inference.fit import ANY, require_shapes, unusable
@@ -45,9 +46,13 @@ class OpenVinoEngine:
         if threads:
             options["INFERENCE_NUM_THREADS"] = threads
         try:
+            head = _head_of(graph, artifact)
             compiled = core.compile_model(graph, "CPU", options)
+            # a thousandth of the network's work: full width costs nothing here
+            compiled_head = core.compile_model(head, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         except RuntimeError as exc:
             raise unusable(artifact, CPU_GRAPH_FILE, exc) from exc
+        self._head = compiled_head.create_infer_request()
         self._scores = compiled.output("scores")
         self._features = compiled.output("features")
         self._request = compiled.create_infer_request()
@@ -69,6 +74,11 @@ class OpenVinoEngine:
             np.array(result[self._scores], np.float32),
             np.array(result[self._features]).astype(np.float16),
         )
+
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Score stored features, `(n, feature_size)`, of any engine with the same base."""
+        result = self._head.infer([np.ascontiguousarray(features, np.float32)])
+        return np.array(result[0], np.float32)
 
 
 def _resolved(core: ov.Core, precision: str) -> str:
@@ -102,6 +112,26 @@ def _read_graph(core: ov.Core, artifact: Artifact) -> tuple[NDArray[np.uint8], o
         _length(features.partial_shape[-1]),
     )
     return buffer, graph
+
+
+def _head_of(graph: ov.Model, artifact: Artifact) -> ov.Model:
+    """Cut off what stands behind the features, as a graph of its own.
+
+    The copy shares the weights' buffer with `graph`, which stays as it is.
+
+    Raises:
+        ArtifactError: The scores do not follow from the features alone.
+    """
+    copy = graph.clone()
+    features = copy.output("features").get_node().input_value(0)
+    scores = copy.output("scores").get_node().input_value(0)
+    rows = ops.parameter([-1, artifact.manifest.feature_size], np.float32, name="stored_features")
+    features.replace(ops.convert(rows, features.get_element_type()).output(0))
+    try:
+        return ov.Model([ops.result(scores)], [rows], "head")
+    except RuntimeError as exc:
+        reason = "its scores do not follow from its features alone"
+        raise unusable(artifact, CPU_GRAPH_FILE, reason) from exc
 
 
 def _length(dimension: ov.Dimension) -> int:

@@ -56,6 +56,7 @@ class TensorFlowEngine:
         self._precision = wanted
         with tf.device(self._place):
             network = _load(artifact)
+            head = _head_of(network, artifact)
             if wanted == "bf16":
                 network = _in_bfloat16(network)
         both = keras.Model(
@@ -66,6 +67,11 @@ class TensorFlowEngine:
             scores, features = both(pictures, training=False)
             return tf.cast(scores, tf.float32), tf.cast(features, tf.float32)
 
+        def score_rows(rows: tf.Tensor) -> tf.Tensor:
+            return tf.cast(head(rows, training=False), tf.float32)
+
+        any_count = tf.TensorSpec((None, artifact.manifest.feature_size), tf.float32)
+        self._run_head = tf.function(score_rows, input_signature=[any_count])
         # XLA fuses what lies between the convolutions; it needs the GPU's compiler only
         self._run = tf.function(score, jit_compile=bool(gpus), reduce_retracing=False)
 
@@ -87,6 +93,12 @@ class TensorFlowEngine:
             np.asarray(scores.numpy(), np.float32), np.asarray(features.numpy(), np.float16)
         )
 
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Score stored features, `(n, feature_size)`, of any engine with the same base."""
+        with tf.device(self._place):
+            scores = self._run_head(tf.constant(features, tf.float32))
+        return np.asarray(scores.numpy(), np.float32)
+
 
 def _load(artifact: Artifact) -> keras.Model:
     """Open `network.keras` and compare its shapes with the manifest."""
@@ -104,6 +116,15 @@ def _load(artifact: Artifact) -> keras.Model:
         int(features.shape[-1]),
     )
     return network
+
+
+def _head_of(network: keras.Model, artifact: Artifact) -> keras.Model:
+    """Return what stands behind the features as a network of its own, with the same weights."""
+    try:
+        return keras.Model(network.get_layer(FEATURES_LAYER).output, network.output)
+    except (ValueError, KeyError) as exc:
+        reason = "its scores do not follow from its features alone"
+        raise unusable(artifact, NETWORK_FILE, reason) from exc
 
 
 def _in_bfloat16(network: keras.Model) -> keras.Model:

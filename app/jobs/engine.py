@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
 from sqlalchemy.orm import Session
 
+from app.domain.plan import Wish
 from app.errors import DatabaseUnavailable, OperationalError
 from app.jobs.steps import AnalysisHandler, Steps, plan_of
 
@@ -20,6 +21,15 @@ logger = logging.getLogger(__name__)
 
 APPLICATION = "reeltag"
 QUEUE = "films"
+RETAGS = "retags"
+"""Films that are scored again from stored features: they never wait for one that is decoded."""
+
+RETAGS_AT_ONCE = 8
+"""Each takes 24 MB and mostly waits for the database."""
+
+LATER = 1
+"""Priority behind that of films which somebody asked for; those have none, which is the highest."""
+
 WORKFLOW = "analyse_film"
 
 VERSION = "1"
@@ -88,15 +98,17 @@ class DbosJobQueue:
         except sa.exc.DBAPIError as exc:
             raise DatabaseUnavailable(str(exc.orig)) from exc
 
-    def enqueue(self, session: Session, film_id: str, run: int) -> None:
+    def enqueue(self, session: Session, film_id: str, run: int, wish: Wish = Wish.DECODE) -> None:
         """Queue a run in the caller's transaction: it is there only when that commits."""
         options: EnqueueOptions = {
-            "queue_name": QUEUE,
+            "queue_name": RETAGS if wish is Wish.FEATURES else QUEUE,
             "workflow_name": WORKFLOW,
             "workflow_id": workflow_id(film_id, run),
             "app_version": VERSION,
         }
-        self._client.enqueue_in_transaction(session, options, film_id, run)
+        if wish is Wish.DECODE_LATER:
+            options["priority"] = LATER
+        self._client.enqueue_in_transaction(session, options, film_id, run, wish.value)
 
     def cancel(self, film_id: str, run: int) -> None:
         """Take a run from the queue; one that a worker holds ends at its next check.
@@ -212,16 +224,17 @@ class Worker:
 
         # Tries are counted by the handler, per chunk: DBOS also counts films that only stood by.
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
-        def analyse_film(film_id: str, run: int) -> str:
-            return self._analyse_film(film_id, run)
+        def analyse_film(film_id: str, run: int, wish: str = Wish.DECODE.value) -> str:
+            return self._analyse_film(film_id, run, Wish(wish))
 
         DBOS.launch()
-        DBOS.register_queue(
-            QUEUE,
-            worker_concurrency=self._films_at_once,
-            polling_interval_sec=POLL_S,
-            on_conflict="always_update",
-        )
+        for queue, at_once in ((QUEUE, self._films_at_once), (RETAGS, RETAGS_AT_ONCE)):
+            DBOS.register_queue(
+                queue,
+                worker_concurrency=at_once,
+                polling_interval_sec=POLL_S,
+                on_conflict="always_update",
+            )
 
     def _stop(self) -> None:
         """Take no more films; give open chunks their time, then leave them."""
@@ -268,17 +281,17 @@ class Worker:
             DBOS.resume_workflow(job, queue_name=QUEUE)
         self._idle = idle
 
-    def _analyse_film(self, film_id: str, run: int) -> str:
+    def _analyse_film(self, film_id: str, run: int, wish: Wish) -> str:
         job = workflow_id(film_id, run)
         self._at_work.add(job)
         try:
-            return self._go_through(film_id, run)
+            return self._go_through(film_id, run, wish)
         finally:
             self._at_work.discard(job)
 
-    def _go_through(self, film_id: str, run: int) -> str:
+    def _go_through(self, film_id: str, run: int, wish: Wish) -> str:
         """Go through the steps; their order and results are recorded, see `VERSION`."""
-        planned = DBOS.run_step({"name": "plan"}, self._steps.plan, film_id, run)
+        planned = DBOS.run_step({"name": "plan"}, self._steps.plan, film_id, run, wish)
         if isinstance(planned, str):
             return planned
         plan = plan_of(planned)

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from app.domain.plan import Plan
+from app.domain.plan import Plan, Wish
 from app.domain.shots import Span
 from app.errors import Cancelled, OperationalError, ReeltagError
 
@@ -23,8 +23,12 @@ FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 60.0
 """Between tries the wait doubles from the first to the longest."""
 
-PlanRecord = tuple[str, list[tuple[float, float | None]]]
-"""A plan in plain types: the model's version, then start and end of each span."""
+PlanRecord = (
+    tuple[str, list[tuple[float, float | None]]]
+    | tuple[str, list[tuple[float, float | None]], int | None]
+)
+"""A plan in plain types: the model's version, start and end of each span, the source run. Plans
+that were kept before there were source runs end early."""
 
 
 class HandBack(BaseException):
@@ -41,8 +45,8 @@ class AnalysisHandler(Protocol):
     `check` is to be called often; it raises where the work must be left at once.
     """
 
-    def plan(self, film_id: str, run: int, check: Callable[[], None]) -> Plan:
-        """Probe the film and cut it into chunks."""
+    def plan(self, film_id: str, run: int, check: Callable[[], None], wish: Wish) -> Plan:
+        """Cut the film into chunks, after a probe or by what an earlier run left."""
         ...
 
     def analyse_chunk(
@@ -76,7 +80,7 @@ class Steps:
         self._stopping = stopping
         self._out_of_time = out_of_time
 
-    def plan(self, film_id: str, run: int) -> PlanRecord | str:
+    def plan(self, film_id: str, run: int, wish: Wish = Wish.DECODE) -> PlanRecord | str:
         """Return the plan, or the word for how the film ended over it.
 
         Raises:
@@ -84,11 +88,12 @@ class Steps:
         """
         found: list[Plan] = []
         end = self._bring_about(
-            film_id, run, lambda: found.append(self._handler.plan(film_id, run, self._check))
+            film_id, run, lambda: found.append(self._handler.plan(film_id, run, self._check, wish))
         )
         if end:
             return end
-        return found[0].model_version, [(span.start_s, span.end_s) for span in found[0].spans]
+        spans = [(span.start_s, span.end_s) for span in found[0].spans]
+        return found[0].model_version, spans, found[0].source_run
 
     def chunk(self, film_id: str, run: int, plan: Plan, chunk: int) -> str:
         """Analyse a chunk; return how the film ended over it, empty where it goes on."""
@@ -148,5 +153,6 @@ class Steps:
 
 def plan_of(record: PlanRecord) -> Plan:
     """Read a plan that was kept."""
-    model_version, ends = record
-    return Plan(tuple(Span(start_s, end_s) for start_s, end_s in ends), model_version)
+    model_version, ends = record[:2]
+    spans = tuple(Span(start_s, end_s) for start_s, end_s in ends)
+    return Plan(spans, model_version, record[2] if len(record) == 3 else None)

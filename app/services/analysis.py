@@ -4,36 +4,36 @@ Each call is one step of a job and may be repeated after a crash, here or in ano
 was stored is found and left alone. Knows no queue: `jobs` decides when a step is called.
 """
 
-import io
 import logging
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.db import films, frames
+from app.db import films, frames, runs
 from app.db.session import Database
 from app.domain.films import FilmStatus, Sampling, Stage
 from app.domain.library import (
     ChunkRecord,
     Film,
-    chunk_features_key,
     chunk_features_prefix,
-    features_key,
     film_prefix,
     thumbnail_key,
 )
-from app.domain.plan import FINISH_PIECE, PROBE_PIECE, Plan, cut_into_spans
+from app.domain.plan import FINISH_PIECE, PROBE_PIECE, Plan, Wish, cut_into_spans
 from app.domain.shots import ScoredShot
 from app.errors import Cancelled, DatabaseUnavailable, NoFrames, OperationalError, ReeltagError
 from app.pipeline import analyse_span, summarise
 from app.ports import FilmReader, FrameClassifier, JobQueue, ObjectStore, ReadReport
+from app.services.features import DamagedFeatures, merge_features, write_chunk_features
+from app.services.model_in_use import ModelInUse
+from app.services.rescoring import Rescoring
 from app.services.tries import Tries
+from models.manifest import Manifest
 
 logger = logging.getLogger(__name__)
 
@@ -53,14 +53,14 @@ class Parts:
         storage: Holds their bytes, thumbnails and features.
         jobs: Where a run that must begin anew is queued.
         reader: Decodes films.
-        classifier: Scores key frames.
+        models: The loaded model, which scores key frames.
     """
 
     database: Database
     storage: ObjectStore
     jobs: JobQueue
     reader: FilmReader
-    classifier: FrameClassifier
+    models: ModelInUse
 
 
 class Analysis:
@@ -76,19 +76,34 @@ class Analysis:
         self._parts = parts
         self._database = parts.database
         self._storage = parts.storage
-        self._manifest = parts.classifier.manifest
+        self._models = parts.models
         self._executor_id = executor_id
         self._chunk_s = chunk_s
         self._tries = Tries(parts.database, executor_id)
+        self._rescoring = Rescoring(parts.database, parts.storage, executor_id)
 
-    def plan(self, film_id: str, run: int, check: Callable[[], None]) -> Plan:
-        """Probe the film and cut it into chunks.
+    def plan(
+        self, film_id: str, run: int, check: Callable[[], None], wish: Wish = Wish.DECODE
+    ) -> Plan:
+        """Cut the film into chunks: by its length, or by what an earlier run left to score again.
+
+        A model that was activated meanwhile is loaded first. A film whose stored features cannot
+        be used begins anew, to be decoded.
 
         Raises:
             VideoError: It is no film, or one beyond the limits.
             Cancelled: The run is no longer wanted.
         """
         film = self._wanted(film_id, run)
+        self._models.refresh()
+        with self._models.hold() as classifier:
+            manifest = classifier.manifest
+        if wish is Wish.FEATURES:
+            self._show(film_id, run, Stage.ANALYSING, 0.0)
+            plan = self._rescoring.plan(film, manifest)
+            if plan is None:
+                self._begin_anew(film, Wish.DECODE_LATER, "its stored features cannot be used")
+            return plan
         with self._tries.attempt(film_id, run, PROBE_PIECE, check):
             self._show(film_id, run, Stage.PROBING, 0.0)
             with self._storage.local_file(film.source_key) as path:
@@ -96,7 +111,7 @@ class Analysis:
             with self._database.session(write=True) as session:
                 if not films.store_probe(session, film_id, run, probe):
                     raise Cancelled("the run is no longer wanted")
-        return Plan(cut_into_spans(probe.duration_s, self._chunk_s), self._manifest.version)
+        return Plan(cut_into_spans(probe.duration_s, self._chunk_s), manifest.version)
 
     def analyse_chunk(
         self, film_id: str, run: int, plan: Plan, chunk: int, check: Callable[[], None]
@@ -114,16 +129,15 @@ class Analysis:
         with self._database.session() as session:
             if frames.chunk_is_stored(session, film_id, run, chunk):
                 return
-        if plan.model_version != self._manifest.version:
-            self._begin_anew(film)
-        with self._tries.attempt(film_id, run, chunk, check):
-            report = ReadReport()
-            shots, keys = self._look_at(film, plan, chunk, report, check)
-            span = plan.spans[chunk]
-            record = ChunkRecord(
-                chunk, span.start_s, span.end_s, report.end_s, report.frame_count,
-                report.corrupt_count, tuple(report.warnings), self._executor_id,
-            )  # fmt: skip
+        with (
+            self._models.hold() as classifier,
+            self._attempt(film_id, run, plan, chunk, check),
+        ):
+            self._require_model(film, plan, classifier.manifest)
+            if plan.source_run is None:
+                record, shots, keys = self._look_at(film, plan, chunk, classifier, check)
+            else:
+                record, shots, keys = self._score_again(film, plan, chunk, classifier)
             with self._database.session(write=True) as session:
                 if frames.store_chunk(session, film_id, run, record, shots, keys):
                     return
@@ -139,32 +153,47 @@ class Analysis:
         with self._database.session() as session:
             film = films.find_film(session, film_id)
         if film is not None and film.status is FilmStatus.DONE and film.shown_run == run:
-            self._sweep(film, first_run=1)
+            with self._database.session() as session:
+                kept = runs.picture_runs(session, film_id, run)
+            self._sweep(film, 1, kept)
             return
         film = self._wanted(film_id, run)
-        if plan.model_version != self._manifest.version:
-            self._begin_anew(film)
-        with self._tries.attempt(film_id, run, FINISH_PIECE, lambda: None):
-            self._show(film_id, run, Stage.AGGREGATING, ANALYSED)
+        self._models.refresh()
+        with self._models.hold() as classifier:
+            manifest = classifier.manifest
+        self._require_model(film, plan, manifest)
+        with self._attempt(film_id, run, plan, FINISH_PIECE, lambda: None):
+            if plan.source_run is None:
+                self._show(film_id, run, Stage.AGGREGATING, ANALYSED)
             with self._database.session() as session:
                 shots = frames.load_scored_shots(session, film_id, run)
                 places = frames.frame_places(session, film_id, run)
             if not shots:
                 raise NoFrames("not one frame of the film could be decoded")
-            tags, _ = summarise(shots, self._manifest)
-            self._merge_features(film, places)
+            tags, segments = summarise(shots, manifest)
+            mean = self._gather_features(film, plan, manifest, places)
             with self._database.session(write=True) as session:
+                shown_before = runs.picture_runs(session, film_id, film.shown_run)
                 shown = frames.finish_run(
-                    session, film_id, run, self._manifest.version, self._manifest.base_id, tags
+                    session, film_id, run, manifest.version, manifest.base_id, tags, segments, mean
                 )
+                kept = runs.picture_runs(session, film_id, run)
         if not shown:
             raise Cancelled("the run is no longer wanted")
-        self._sweep(film, first_run=film.shown_run or 1)
+        self._sweep(film, min(shown_before | {film.shown_run or 1}), kept)
 
     def fail(self, film_id: str, run: int, error: ReeltagError) -> None:
         """Record why the film cannot be analysed; nothing changes where the run has ended."""
         with self._database.session(write=True) as session:
             films.set_status(session, film_id, run, FilmStatus.FAILED, error=error)
+
+    def _attempt(
+        self, film_id: str, run: int, plan: Plan, piece: int, check: Callable[[], None]
+    ) -> AbstractContextManager[None]:
+        """Count the tries of a decoder; stored features kill no worker, and counting takes time."""
+        if plan.source_run is not None:
+            return nullcontext()
+        return self._tries.attempt(film_id, run, piece, check)
 
     def _wanted(self, film_id: str, run: int) -> Film:
         """Return the film of an active run, else raise `Cancelled`."""
@@ -182,27 +211,39 @@ class Analysis:
             if not films.set_progress(session, film_id, run, stage, progress):
                 raise Cancelled("the run was cancelled, replaced or deleted")
 
-    def _begin_anew(self, film: Film) -> None:
+    def _require_model(self, film: Film, plan: Plan, manifest: Manifest) -> None:
         """Queue another run in place of one that was begun with another model."""
+        if plan.model_version != manifest.version:
+            wish = Wish.DECODE if plan.source_run is None else Wish.FEATURES
+            self._begin_anew(film, wish, "begun with another model")
+
+    def _begin_anew(self, film: Film, wish: Wish, reason: str) -> NoReturn:
         with self._database.session(write=True) as session:
             if films.lock_active_run(session, film.id, film.run):
                 anew = films.begin_run(session, film.id)
                 if anew is not None:
-                    self._parts.jobs.enqueue(session, film.id, anew.run)
-        raise Cancelled("begun with another model; a new run was queued")
+                    self._parts.jobs.enqueue(session, film.id, anew.run, wish)
+        raise Cancelled(f"{reason}; a new run was queued")
 
     def _look_at(
-        self, film: Film, plan: Plan, chunk: int, report: ReadReport, check: Callable[[], None]
-    ) -> tuple[list[ScoredShot], list[str]]:
+        self,
+        film: Film,
+        plan: Plan,
+        chunk: int,
+        classifier: FrameClassifier,
+        check: Callable[[], None],
+    ) -> tuple[ChunkRecord, list[ScoredShot], list[str]]:
         """Return a chunk's shots without their thumbnails, and where those were stored."""
         watch = _Watch(self._show, film, check)
+        report = ReadReport()
+        span = plan.spans[chunk]
         shots: list[ScoredShot] = []
         keys: list[str] = []
         features: list[NDArray[np.float16]] = []
         with self._storage.local_file(film.source_key) as path:
             for scored in analyse_span(
-                path, plan.spans[chunk], Sampling.parse(film.sampling), self._parts.reader,
-                self._parts.classifier, report, watch.at,
+                path, span, Sampling.parse(film.sampling), self._parts.reader,
+                classifier, report, watch.at,
             ):  # fmt: skip
                 for frame in scored.frames:
                     key = thumbnail_key(film.id, film.run, chunk, len(keys))
@@ -212,44 +253,56 @@ class Analysis:
                 light = tuple(replace(frame, thumbnail=b"") for frame in scored.frames)
                 shots.append(replace(scored, frames=light))
         if features:
-            key = chunk_features_key(film.id, film.run, chunk)
-            self._storage.put_bytes(key, _to_npy(np.stack(features)))
+            write_chunk_features(self._storage, film, chunk, features)
         watch.at(report.end_s)
-        return shots, keys
+        record = ChunkRecord(
+            chunk, span.start_s, span.end_s, report.end_s, report.frame_count,
+            report.corrupt_count, tuple(report.warnings), self._executor_id,
+        )  # fmt: skip
+        return record, shots, keys
 
-    def _merge_features(self, film: Film, places: Sequence[tuple[int, int]]) -> None:
-        """Make one object of the chunks' features, rows in the order of the frames' numbers."""
-        shape = (len(places), self._manifest.feature_size)
-        with tempfile.TemporaryDirectory(prefix="reeltag-") as folder:
-            path = Path(folder) / "features.npy"
-            with path.open("wb") as file:
-                header = {"descr": "<f2", "fortran_order": False, "shape": shape}
-                np.lib.format.write_array_header_1_0(file, header)
-                for rows in self._feature_rows(film, places):
-                    file.write(rows.astype("<f2").tobytes())
-            self._storage.put_file(features_key(film.id, film.run, self._manifest.base_id), path)
+    def _score_again(
+        self, film: Film, plan: Plan, chunk: int, classifier: FrameClassifier
+    ) -> tuple[ChunkRecord, list[ScoredShot], list[str]]:
+        """Return what the source run found, with the scores of the loaded model."""
+        if chunk:
+            self._show(film.id, film.run, Stage.ANALYSING, ANALYSED * chunk / len(plan.spans))
+        try:
+            return self._rescoring.score_chunk(
+                film, plan.source_run or 0, plan.spans[chunk], chunk, classifier
+            )
+        except DamagedFeatures as exc:
+            self._begin_anew(film, Wish.DECODE_LATER, str(exc))
 
-    def _feature_rows(
-        self, film: Film, places: Sequence[tuple[int, int]]
-    ) -> Iterator[NDArray[np.float16]]:
-        """Give the feature row of each place, one chunk in memory at a time."""
-        loaded: int | None = None
-        rows = np.empty((0, self._manifest.feature_size), np.float16)
-        for chunk, place in places:
-            if chunk != loaded:
-                key = chunk_features_key(film.id, film.run, chunk)
-                rows = np.load(io.BytesIO(self._storage.get_bytes(key)), allow_pickle=False)
-                loaded = chunk
-            yield rows[place]
+    def _gather_features(
+        self, film: Film, plan: Plan, manifest: Manifest, places: list[tuple[int, int]]
+    ) -> NDArray[np.float32]:
+        """Make the run's one object of features; return their mean."""
+        if plan.source_run is None:
+            size = manifest.feature_size
+            return merge_features(self._storage, film, manifest.base_id, size, places)
+        try:
+            return self._rescoring.take_features(film, plan.source_run, manifest)
+        except DamagedFeatures as exc:
+            self._begin_anew(film, Wish.DECODE_LATER, str(exc))
 
-    def _sweep(self, film: Film, first_run: int) -> None:
-        """Delete objects that no row needs any more; what is missed only takes space."""
+    def _sweep(self, film: Film, first_run: int, kept: Collection[int]) -> None:
+        """Delete objects that no row needs any more; what is missed only takes space.
+
+        Args:
+            film: The film.
+            first_run: The oldest run that may have left something.
+            kept: Runs whose pictures are shown; none: another run has taken over, which sweeps.
+        """
         prefix = film_prefix(film.id)
+        if not kept:
+            return
         with suppress(OperationalError):
             self._storage.delete_prefix(chunk_features_prefix(film.id, film.run))
             for run in range(first_run, film.run):
-                self._storage.delete_prefix(f"{prefix}frames/{run}/")
                 self._storage.delete_prefix(f"{prefix}features/{run}/")
+                if run not in kept:
+                    self._storage.delete_prefix(f"{prefix}frames/{run}/")
 
 
 class _Watch:
@@ -279,9 +332,3 @@ class _Watch:
             self._show(self._film.id, self._film.run, Stage.ANALYSING, ANALYSED * share)
         except DatabaseUnavailable as exc:
             logger.warning("progress could not be written: %s", exc)  # the chunk may still end
-
-
-def _to_npy(rows: NDArray[np.float16]) -> bytes:
-    stream = io.BytesIO()
-    np.save(stream, rows, allow_pickle=False)
-    return stream.getvalue()

@@ -1,4 +1,4 @@
-"""What a film holds, for readers: tags, segments, key frames; and what humans say of its tags.
+"""What a film holds, for readers: tags, segments, key frames, after humans had the last word.
 
 Everything is derived from the stored score rows of the shown run, so an answer for other options
 needs no network. A film that is not ready yet answers with what it has, perhaps nothing.
@@ -11,19 +11,14 @@ from app.db import films as rows
 from app.db import frames as frame_rows
 from app.db import tags as tag_rows
 from app.db.session import Database
+from app.db.verdicts import load_all_verdicts
 from app.domain.aggregation import film_tags
 from app.domain.cursors import read_cursor, write_cursor
-from app.domain.library import (
-    Film,
-    FrameView,
-    KeyFrameRecord,
-    Page,
-    Verdict,
-    apply_verdicts,
-)
+from app.domain.library import Film, FrameView, KeyFrameRecord, Page, apply_verdicts
 from app.domain.segments import SegmentRules, tag_segments
 from app.domain.shots import ScoredShot, Shot
 from app.domain.tags import DEFAULT_TOP_K, FilmTag, Segment, top_tags
+from app.domain.verdicts import VerdictRecord, apply_to_frame, apply_to_segments
 from app.errors import FilmNotFound, FrameNotFound, InvalidRequest, NotFound
 from app.pipeline import rules_of
 from app.ports import ObjectStore
@@ -101,7 +96,7 @@ class FilmContents:
         tags: Sequence[str] | None = None,
         rules: SegmentRules | None = None,
     ) -> list[Segment]:
-        """Return the stretches where tags hold, by start; none for a tag that a human rejected.
+        """Return the stretches where tags hold, by start, after humans had the last word.
 
         Args:
             film_id: The film.
@@ -112,17 +107,9 @@ class FilmContents:
             FilmNotFound: No film has this id.
         """
         film = self.get(film_id)
-        shots, manifest = self._shown_shots(film)
-        if manifest is None:
-            return []
         with self._database.session() as session:
-            verdicts = tag_rows.load_verdicts(session, film_id)
-        wanted = [
-            tag
-            for tag in (manifest.tags if tags is None else tags)
-            if verdicts.get(tag) is not Verdict.REJECTED
-        ]
-        return tag_segments(shots, manifest.tags, rules or SegmentRules(), wanted)
+            verdicts = load_all_verdicts(session, film_id)
+        return apply_to_segments(self._derived_segments(film, tags, rules), verdicts, tags)
 
     def frames(
         self,
@@ -132,14 +119,14 @@ class FilmContents:
         limit: int = 100,
         top_k: int = DEFAULT_TOP_K,
     ) -> Page[FrameView]:
-        """Return key frames in time order with their first tags, as the model gave them.
+        """Return key frames in time order with their first tags, after humans had the last word.
 
         Args:
             film_id: The film.
-            tag: Only frames that have this tag among their first `top_k`.
+            tag: Only frames that have this tag among those shown.
             cursor: Where to go on, as an earlier page gave it.
             limit: Frames on the page, 1 to `MAX_LIMIT`.
-            top_k: Tags of each frame.
+            top_k: Tags of each frame that the model gave; those of humans come first.
 
         Raises:
             FilmNotFound: No film has this id.
@@ -155,12 +142,14 @@ class FilmContents:
         found: list[FrameView] = []
         if film.shown_run is None or manifest is None:
             return Page(())
+        with self._database.session() as session:
+            verdicts = load_all_verdicts(session, film_id)
         while len(found) <= limit:
             with self._database.session() as session:
                 records = frame_rows.list_frames(
                     session, film_id, film.shown_run, first=first, limit=READ_AT_ONCE
                 )
-            views = [_view(record, manifest, top_k) for record in records]
+            views = [_view(record, manifest, top_k, verdicts) for record in records]
             found += [v for v in views if tag is None or tag in {score.tag for score in v.tags}]
             if len(records) < READ_AT_ONCE:
                 break
@@ -202,48 +191,19 @@ class FilmContents:
         except NotFound as exc:
             raise FrameNotFound(f"the picture of key frame {n} is gone") from exc
 
-    def verdicts(self, film_id: str) -> dict[str, Verdict]:
-        """Return what humans said of the film's tags, by tag name.
-
-        Raises:
-            FilmNotFound: No film has this id.
-        """
-        self.get(film_id)
-        with self._database.session() as session:
-            return tag_rows.load_verdicts(session, film_id)
-
-    def set_verdict(self, film_id: str, tag: str, verdict: Verdict | None) -> list[FilmTag]:
-        """Let a human have the last word on a tag of a film; it outlives every retag.
-
-        Args:
-            film_id: The film.
-            tag: Name in the vocabulary.
-            verdict: The last word; None takes an earlier one back.
-
-        Returns:
-            The film's tags after it, best first.
-
-        Raises:
-            FilmNotFound: No film has this id.
-        """
-        while True:
-            film = self.get(film_id)
-            model_tags = self._derived_tags(film, DEFAULT_TOP_K)
-            with self._database.session(write=True) as session:
-                held = rows.lock_film(session, film_id)
-                if held is None:
-                    raise FilmNotFound(f"no film has the id {film_id}")
-                if held.shown_run != film.shown_run:
-                    continue  # a new run was shown meanwhile: its tags are the ones to weigh
-                tag_rows.store_verdict(session, film_id, tag, verdict)
-                tag_rows.replace_film_tags(session, film_id, model_tags)
-                return tag_rows.load_film_tags(session, film_id)
-
     def _derived_tags(self, film: Film, top_k: int) -> list[FilmTag]:
         shots, manifest = self._shown_shots(film)
-        return (
-            [] if manifest is None else film_tags(shots, manifest.tags, rules_of(manifest, top_k))
-        )
+        if manifest is None:
+            return []
+        return film_tags(shots, manifest.tags, rules_of(manifest, top_k))
+
+    def _derived_segments(
+        self, film: Film, tags: Sequence[str] | None, rules: SegmentRules | None
+    ) -> list[Segment]:
+        shots, manifest = self._shown_shots(film)
+        if manifest is None:
+            return []
+        return tag_segments(shots, manifest.tags, rules or SegmentRules(), tags)
 
     def _shown_shots(self, film: Film) -> tuple[list[ScoredShot], Manifest | None]:
         manifest = self._models.manifest_of(film.model_version)
@@ -258,7 +218,9 @@ def _require_id(film_id: str) -> None:
         raise FilmNotFound("no film has such an id")
 
 
-def _view(record: KeyFrameRecord, manifest: Manifest, top_k: int) -> FrameView:
+def _view(
+    record: KeyFrameRecord, manifest: Manifest, top_k: int, verdicts: Sequence[VerdictRecord]
+) -> FrameView:
     shot = Shot(record.shot_start_s, record.shot_end_s)
     tags = top_tags(record.scores, manifest.tags, top_k)
-    return FrameView(record.n, record.time_s, shot, tuple(tags))
+    return FrameView(record.n, record.time_s, shot, apply_to_frame(tags, record.time_s, verdicts))

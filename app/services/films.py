@@ -23,10 +23,12 @@ from app.domain.library import (
     film_prefix,
     source_key,
 )
+from app.domain.plan import Wish
 from app.errors import EmptyUpload, FilmBusy, FilmNotFound, InvalidRequest, ReeltagError
 from app.ports import JobQueue, ObjectStore
-from app.services.contents import FilmContents
+from app.services.corrections import Corrections
 from app.services.models import ModelService
+from app.services.retagging import wish_for
 from app.services.search import SearchService
 from app.services.uploads import IncomingFile, sweep_incoming
 
@@ -44,8 +46,8 @@ _TURNING_MARKS = {*map(chr, range(0x202A, 0x202F)), *map(chr, range(0x2066, 0x20
 """Marks that make a name read as another one. Source: Unicode TR 36, section 2.1.6."""
 
 
-class FilmService(FilmContents):
-    """What can be done with films; also reads their contents.
+class FilmService(Corrections):
+    """What can be done with films; also reads their contents and keeps verdicts on them.
 
     Args:
         database: Where the rows are.
@@ -134,6 +136,11 @@ class FilmService(FilmContents):
         """Return a page of films; see `SearchService.films`."""
         return self._search.films(query or FilmQuery(), cursor, limit)
 
+    def find(self, sha256: str) -> Film | None:
+        """Return the film that has these bytes, by their hash in hexadecimal; None: no film."""
+        with self._database.session() as session:
+            return rows.find_by_sha256(session, sha256)
+
     def counts(self) -> dict[FilmStatus, int]:
         """Return how many films stand in each state."""
         with self._database.session() as session:
@@ -155,6 +162,8 @@ class FilmService(FilmContents):
     def retag(self, film_id: str, sampling: str | None = None) -> Film:
         """Analyse the film again; until that is complete, readers see what is there.
 
+        Another model of the same base scores the stored features: nothing is decoded.
+
         Args:
             film_id: The film.
             sampling: Which frames are looked at; None means as before.
@@ -166,14 +175,17 @@ class FilmService(FilmContents):
         """
         how = None if sampling is None else _sampling(sampling)
         self.get(film_id)
+        current = self._models.current()
         with self._database.session(write=True) as session:
             held = rows.lock_film(session, film_id)
             if held is not None and not held.status.is_final:
                 raise FilmBusy("cancel the film first, or wait for its end")
             film = rows.begin_run(session, film_id, how)
-            if film is None:
+            if held is None or film is None:
                 raise FilmNotFound(f"no film has the id {film_id}")
-            self._jobs.enqueue(session, film_id, film.run)
+            same_frames = how is None or str(how) == held.sampling
+            wish = wish_for(held, current, somebody_waits=True) if same_frames else Wish.DECODE
+            self._jobs.enqueue(session, film_id, film.run, wish)
         return film
 
     def delete(self, film_id: str) -> None:

@@ -21,13 +21,18 @@ class ModelService:
     Args:
         database: Where they are recorded.
         load: Opens the artifact in a folder and checks that it is whole.
+        default_path: The artifact that is used while none was activated.
     """
 
     def __init__(
-        self, database: Database, load: Callable[[Path], Artifact] = load_artifact
+        self,
+        database: Database,
+        load: Callable[[Path], Artifact] = load_artifact,
+        default_path: Path | None = None,
     ) -> None:
         self._database = database
         self._load = load
+        self._default_path = default_path
         self._manifests: dict[str, Manifest] = {}
 
     def record(self, artifact: Artifact) -> ModelRecord:
@@ -76,8 +81,23 @@ class ModelService:
         with self._database.session() as session:
             return rows.active_model(session)
 
+    def current(self) -> Manifest | None:
+        """Return what the model for new analyses says of itself; None where there is none.
+
+        It is the one that was activated, else the one that the settings name.
+        """
+        active = self.active()
+        if active is not None:
+            return active.manifest
+        if self._default_path is None:
+            return None
+        try:
+            return load_artifact(self._default_path, verify=False).manifest
+        except BadArtifactError:
+            return None
+
     def activate(self, version: str) -> ModelRecord:
-        """Make a model the one that workers load at their next start.
+        """Make a model the one for new analyses; see `ModelPublisher.activate` for all checks.
 
         Raises:
             ModelNotFound: No model has this version.

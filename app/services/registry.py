@@ -10,8 +10,9 @@ from app.db.session import Database
 from app.ports import JobQueue, ObjectStore
 from app.services.films import FilmService
 from app.services.models import ModelService
+from app.services.publishing import ModelPublisher
+from app.services.retagging import Retagging
 from app.services.search import SearchService
-from models.artifact import BadArtifactError, load_artifact
 from models.manifest import Manifest
 
 
@@ -27,6 +28,8 @@ class Services:
         database: Where the rows are; asked directly only whether it is current.
         jobs: The queue of analyses; asked directly only whether it is there.
         settings: What was set from outside.
+        publisher: Takes models into the library and activates them.
+        retagging: Brings the library's films up to the model in use.
     """
 
     films: FilmService
@@ -36,6 +39,8 @@ class Services:
     database: Database
     jobs: JobQueue
     settings: Settings
+    publisher: ModelPublisher
+    retagging: Retagging
 
     def current_model(self) -> Manifest | None:
         """Return what the model for new analyses says of itself; None where there is none.
@@ -45,10 +50,4 @@ class Services:
         Raises:
             DatabaseUnavailable: The database does not answer.
         """
-        active = self.models.active()
-        if active is not None:
-            return active.manifest
-        try:
-            return load_artifact(self.settings.model_path, verify=False).manifest
-        except BadArtifactError:
-            return None
+        return self.models.current()

@@ -31,6 +31,12 @@ class DeadlyClassifier:
             os.kill(os.getpid(), signal.SIGKILL)
         return self._real.submit(inputs)
 
+    def score_features(self, features: NDArray[np.float16]) -> NDArray[np.float32]:
+        return self._real.score_features(features)
+
+    def close(self) -> None:
+        self._real.close()
+
 
 def build_classifier(settings: Settings, artifact: Artifact) -> FrameClassifier:
     return DeadlyClassifier(bootstrap.build_classifier(settings, artifact))

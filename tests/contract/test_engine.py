@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.domain.tags import top_indices
 from app.inference.classifier import choose_engine
 from app.ports import Engine
 from models.preprocessing import to_network_inputs
@@ -76,6 +77,38 @@ class TestEngine:
         before = inputs.copy()
         engine.infer(inputs)
         np.testing.assert_array_equal(inputs, before)
+
+    def test_scores_from_features_are_those_from_pictures(self, engine: Engine) -> None:
+        found = engine.infer(pictures(engine, 12))
+        scores = engine.score_features(found.features)
+        # bf16 computes the head in eight bits where it sees the picture
+        rounding = 0.02 if engine.device.endswith("bf16") else 2e-3
+        assert scores.dtype == np.float32
+        np.testing.assert_allclose(scores, found.scores, atol=rounding)
+        for one, other in zip(scores, found.scores, strict=True):
+            in_order = np.sort(other)[::-1]
+            if np.diff(-in_order[:4]).min() > 2 * rounding:  # a clear case
+                assert top_indices(one, 3) == top_indices(other, 3)
+
+    @pytest.mark.parametrize("count", [1, 3, 700])
+    def test_features_are_scored_in_any_number(self, engine: Engine, count: int) -> None:
+        features = engine.infer(pictures(engine, 5)).features
+        rows = np.resize(features, (count, engine.manifest.feature_size))
+        scores = engine.score_features(rows)
+        assert scores.shape == (count, len(engine.manifest.tags))
+        alone = engine.score_features(rows[:1])
+        np.testing.assert_allclose(scores[:1], alone, atol=1e-6)
+
+    def test_scoring_features_leaves_earlier_results_and_its_input_alone(
+        self, engine: Engine
+    ) -> None:
+        features = engine.infer(pictures(engine, 4)).features
+        kept = features.copy()
+        first = engine.score_features(features[:2])
+        kept_scores = first.copy()
+        engine.score_features(features[2:])
+        np.testing.assert_array_equal(first, kept_scores)
+        np.testing.assert_array_equal(features, kept)
 
     def test_device_names_engine_and_hardware(self, engine: Engine) -> None:
         assert ":CPU" in engine.device or ":GPU" in engine.device

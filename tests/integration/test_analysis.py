@@ -2,9 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,75 +10,14 @@ import pytest
 from app.db import films, frames, workers
 from app.db.session import Database
 from app.domain.films import FilmStatus, Stage
-from app.domain.library import Film, NewFilm, chunk_features_key, features_key, source_key
+from app.domain.library import chunk_features_key, features_key
 from app.domain.plan import FINISH_PIECE, Plan, cut_into_spans
 from app.errors import Cancelled, DecoderCrashed, NoFrames, NotAVideo
 from app.inference.batcher import BatchingClassifier
 from app.pipeline import analyse_film
-from app.services.analysis import Analysis, Parts
 from app.services.tries import MAX_LOST
-from app.storage.local import LocalStorage
-from tests.fakes import FakeEngine, FakeReader, drawn_shots, make_manifest
-from tests.memory import MemoryQueue
-
-SHOTS = drawn_shots(9, shot_s=7.0, frames_each=2)
-"""63 seconds: chunks of 10 seconds cut right through shots."""
-
-
-class House:
-    """A database, a storage with one film, and a worker's analysis of it."""
-
-    def __init__(self, folder: Path, database: Database, classifier: BatchingClassifier) -> None:
-        self.database = database
-        self.storage = LocalStorage(folder / "objects")
-        self.jobs = MemoryQueue()
-        self.classifier = classifier
-        self.film_id = films.new_film_id()
-        bytes_path = folder / "film"
-        bytes_path.write_bytes(b"bytes of a film")
-        self.storage.put_file(source_key(self.film_id), bytes_path)
-        new = NewFilm(self.film_id, "a" * 64, "Film", "film.mp4", 15, "shots")
-        with self.database.session(write=True) as session:
-            films.insert_film(session, new)
-        with self.storage.local_file(source_key(self.film_id)) as path:
-            self.path = path
-        self.reader = FakeReader({self.path: SHOTS})
-
-    def analysis(self, executor_id: str = "first", **parts: Any) -> Analysis:
-        known = Parts(self.database, self.storage, self.jobs, self.reader, self.classifier)
-        return Analysis(replace(known, **parts), executor_id, chunk_s=10)
-
-    @property
-    def film(self) -> Film:
-        with self.database.session() as session:
-            film = films.find_film(session, self.film_id)
-        assert film is not None
-        return film
-
-    def run(self, analysis: Analysis, run: int = 1) -> Plan:
-        plan = analysis.plan(self.film_id, run, _go_on)
-        for chunk in range(len(plan.spans)):
-            analysis.analyse_chunk(self.film_id, run, plan, chunk, _go_on)
-        analysis.finish(self.film_id, run, plan)
-        return plan
-
-    def objects(self) -> set[str]:
-        return {
-            key.removeprefix(f"films/{self.film_id}/") for key, _ in self.storage.keys("films/")
-        }
-
-    def cancel(self) -> None:
-        with self.database.session(write=True) as session:
-            assert films.set_status(session, self.film_id, self.film.run, FilmStatus.CANCELLED)
-
-    def lose(self, piece: int, count: int) -> None:
-        """Record workers that died at a piece of the film."""
-        with self.database.session(write=True) as session:
-            for number in range(count):
-                workers.begin_attempt(session, self.film_id, 1, piece, f"dead-{number}")
-
-
-def _go_on() -> None: ...
+from tests.fakes import FakeEngine, FakeReader, make_manifest
+from tests.house import SHOTS, House, go_on
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +75,7 @@ def test_every_step_may_be_repeated_without_a_trace(house: House) -> None:
 
     first.finish(house.film_id, 1, plan)
     with pytest.raises(Cancelled):
-        house.analysis("second").analyse_chunk(house.film_id, 1, plan, 0, _go_on)
+        house.analysis("second").analyse_chunk(house.film_id, 1, plan, 0, go_on)
 
     assert house.objects() == before
     assert house.reader.read_count == read_count
@@ -146,11 +83,11 @@ def test_every_step_may_be_repeated_without_a_trace(house: House) -> None:
 
 def test_stored_chunk_is_not_decoded_again_by_the_next_worker(house: House) -> None:
     first, second = house.analysis("first"), house.analysis("second")
-    plan = first.plan(house.film_id, 1, _go_on)
-    first.analyse_chunk(house.film_id, 1, plan, 0, _go_on)
+    plan = first.plan(house.film_id, 1, go_on)
+    first.analyse_chunk(house.film_id, 1, plan, 0, go_on)
     read_count = house.reader.read_count
 
-    second.analyse_chunk(house.film_id, 1, plan, 0, _go_on)
+    second.analyse_chunk(house.film_id, 1, plan, 0, go_on)
 
     assert house.reader.read_count == read_count
     with house.database.session() as session:
@@ -159,9 +96,9 @@ def test_stored_chunk_is_not_decoded_again_by_the_next_worker(house: House) -> N
 
 def test_two_workers_at_the_same_chunk_leave_its_rows_once(house: House) -> None:
     late = house.analysis("late")
-    plan = late.plan(house.film_id, 1, _go_on)
+    plan = late.plan(house.film_id, 1, go_on)
     quick = house.analysis("quick")
-    store_chunk_first = _once(lambda: quick.analyse_chunk(house.film_id, 1, plan, 0, _go_on))
+    store_chunk_first = _once(lambda: quick.analyse_chunk(house.film_id, 1, plan, 0, go_on))
 
     late.analyse_chunk(house.film_id, 1, plan, 0, store_chunk_first)
 
@@ -177,7 +114,7 @@ def _once(work: Callable[[], None]) -> Callable[[], None]:
 
 def test_cancel_ends_an_open_chunk_and_nothing_of_it_stays(house: House) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
     cancel = _once(house.cancel)
 
     with pytest.raises(Cancelled):
@@ -192,7 +129,7 @@ def test_cancel_ends_an_open_chunk_and_nothing_of_it_stays(house: House) -> None
 
 def test_deleted_film_ends_an_open_chunk(house: House) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
 
     def delete() -> None:
         with house.database.session(write=True) as session:
@@ -206,7 +143,7 @@ def test_file_that_is_no_film_fails_with_its_code(house: House) -> None:
     analysis = house.analysis(reader=FakeReader({}))
 
     with pytest.raises(NotAVideo) as caught:
-        analysis.plan(house.film_id, 1, _go_on)
+        analysis.plan(house.film_id, 1, go_on)
     analysis.fail(house.film_id, 1, caught.value)
 
     assert house.film.status is FilmStatus.FAILED
@@ -236,8 +173,8 @@ def test_second_run_replaces_the_first_only_when_it_is_complete(house: House) ->
     with house.database.session(write=True) as session:
         films.begin_run(session, house.film_id)
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 2, _go_on)
-    analysis.analyse_chunk(house.film_id, 2, plan, 0, _go_on)
+    plan = analysis.plan(house.film_id, 2, go_on)
+    analysis.analyse_chunk(house.film_id, 2, plan, 0, go_on)
     assert house.film.shown_run == 1
     assert any(key.startswith("frames/1/") for key in house.objects())
 
@@ -251,13 +188,13 @@ def test_second_run_replaces_the_first_only_when_it_is_complete(house: House) ->
 
 def test_run_begun_with_another_model_begins_anew(house: House) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
-    analysis.analyse_chunk(house.film_id, 1, plan, 0, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
+    analysis.analyse_chunk(house.film_id, 1, plan, 0, go_on)
 
     with BatchingClassifier(FakeEngine(make_manifest(version="fake-2"))) as newer:
         after = house.analysis("second", classifier=newer)
         with pytest.raises(Cancelled, match="another model"):
-            after.analyse_chunk(house.film_id, 1, plan, 1, _go_on)
+            after.analyse_chunk(house.film_id, 1, plan, 1, go_on)
         assert house.jobs.queued == [(house.film_id, 2)]
         house.run(after, run=2)
 
@@ -267,17 +204,17 @@ def test_run_begun_with_another_model_begins_anew(house: House) -> None:
 
 def test_piece_that_killed_too_many_workers_is_given_up(house: House) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
     house.lose(piece=2, count=MAX_LOST)
-    analysis.analyse_chunk(house.film_id, 1, plan, 1, _go_on)
+    analysis.analyse_chunk(house.film_id, 1, plan, 1, go_on)
 
     with pytest.raises(DecoderCrashed):
-        analysis.analyse_chunk(house.film_id, 1, plan, 2, _go_on)
+        analysis.analyse_chunk(house.film_id, 1, plan, 2, go_on)
 
 
 def test_suspicious_piece_still_gets_its_chance(house: House) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
     house.lose(piece=0, count=MAX_LOST - 1)
     house.lose(piece=FINISH_PIECE, count=1)
 
@@ -292,7 +229,7 @@ def test_attempt_that_the_worker_survives_is_not_counted(
     house: House, error: BaseException
 ) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
 
     def fall() -> None:
         raise error
@@ -306,10 +243,10 @@ def test_attempt_that_the_worker_survives_is_not_counted(
 
 def test_progress_follows_the_decoded_seconds(house: House) -> None:
     analysis = house.analysis()
-    plan = analysis.plan(house.film_id, 1, _go_on)
+    plan = analysis.plan(house.film_id, 1, go_on)
     seen = [house.film.progress]
     for chunk in range(len(plan.spans)):
-        analysis.analyse_chunk(house.film_id, 1, plan, chunk, _go_on)
+        analysis.analyse_chunk(house.film_id, 1, plan, chunk, go_on)
         seen.append(house.film.progress)
         assert house.film.stage is Stage.ANALYSING
 

@@ -14,9 +14,12 @@ from app.domain.films import FilmStatus
 from app.domain.library import Film, thumbnail_key
 from app.domain.tags import FilmTag
 from app.main import create_app
+from app.pipeline import summarise
 from app.services.films import FilmService
 from app.services.models import ModelService
+from app.services.publishing import ModelPublisher
 from app.services.registry import Services
+from app.services.retagging import Retagging
 from app.services.search import SearchService
 from app.storage.local import LocalStorage
 from models.vocabulary import TAGS
@@ -42,7 +45,10 @@ def library(database: Database, tmp_path: Path) -> SimpleNamespace:
         database, storage, jobs, models, data_dir=tmp_path,
         max_upload_bytes=settings.max_upload_bytes,
     )  # fmt: skip
-    services = Services(films, models, SearchService(database), storage, database, jobs, settings)
+    services = Services(
+        films, models, SearchService(database), storage, database, jobs, settings,
+        ModelPublisher(models, storage, tmp_path / "models"), Retagging(database, jobs, models),
+    )  # fmt: skip
     return SimpleNamespace(client=AppClient(create_app(services)), services=services, jobs=jobs,
                           storage=storage, database=database, folder=tmp_path)  # fmt: skip
 
@@ -61,7 +67,8 @@ def analyse(library: Any, film_id: str) -> Film:
     for place in range(len(ROWS)):
         library.storage.put_bytes(thumbnail_key(film.id, film.run, 0, place), JPEG)
     tags = [FilmTag("War", 0.55, 6.0, 3, 0.0), FilmTag("Forest", 0.2, 2.0, 1, 4.0)]
-    assert finish(library.database, film, tags)
+    segments = summarise(scored_shots(ROWS), make_manifest())[1]
+    assert finish(library.database, film, tags, segments=segments)
     return film
 
 

@@ -96,3 +96,12 @@ def test_shipped_model_says_the_same_in_bf16_and_in_fp32() -> None:
     half = choose_engine(artifact, "openvino", "bf16").infer(inputs)
     assert full.scores.std(axis=0).max() > 1e-3, "a network that does not look at pictures"
     assert overlap(full.scores, half.scores) >= 0.9
+
+
+def test_shipped_model_says_of_stored_features_what_it_says_of_the_pictures() -> None:
+    artifact = open_artifact(STARTER_DIR)
+    engine = choose_engine(artifact, "openvino", "fp32")
+    found = engine.infer(pictures(artifact.manifest.preprocessing, 40))
+    scores = engine.score_features(found.features)
+    np.testing.assert_allclose(scores, found.scores, atol=2e-3)
+    assert overlap(scores, found.scores) >= 0.98

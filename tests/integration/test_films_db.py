@@ -14,9 +14,11 @@ from app.db.session import Database
 from app.db.tables import (
     AttemptRow,
     ChunkRow,
+    FilmFeaturesRow,
     FilmRow,
     FilmTagRow,
     FrameRow,
+    SegmentRow,
     ShotRow,
     Table,
     VerdictRow,
@@ -24,7 +26,7 @@ from app.db.tables import (
 from app.domain.films import FilmProbe, FilmStatus, Sampling, Stage
 from app.domain.library import Film, NewFilm, Verdict
 from app.domain.shots import ScoredFrame, ScoredShot, Shot
-from app.domain.tags import FilmTag
+from app.domain.tags import FilmTag, Segment
 from app.errors import NotAVideo
 from tests.memory import chunk_record, finish, row, scored_shots, store_film, store_shots
 
@@ -452,13 +454,19 @@ class TestDelete:
         film, neighbour = store_film(database), store_film(database)
         for each in (film, neighbour):
             store_shots(database, each, SHOTS)
-            finish(database, each, [FilmTag("War", 0.5, 2.0, 1, 2.0)])
+            finish(
+                database, each, [FilmTag("War", 0.5, 2.0, 1, 2.0)],
+                segments=[Segment("War", 2.0, 4.0, 0.8)], mean_features=np.ones(4, np.float32),
+            )  # fmt: skip
             with database.session(write=True) as session:
                 tag_rows.store_verdict(session, each.id, "Food", Verdict.ACCEPTED)
                 session.add(AttemptRow(film_id=each.id, run=1, chunk=0, executor_id="worker-1",
                                        started_at=each.created_at))  # fmt: skip
         delete(database, film)
-        owned = (FilmTagRow, VerdictRow, ChunkRow, ShotRow, FrameRow, AttemptRow)
+        owned = (
+            FilmTagRow, VerdictRow, ChunkRow, ShotRow, FrameRow, AttemptRow, SegmentRow,
+            FilmFeaturesRow,
+        )  # fmt: skip
         with database.session() as session:
             for table in owned:
                 assert set(session.scalars(select(table.film_id))) == {neighbour.id}

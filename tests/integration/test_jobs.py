@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.db.session import Database
-from app.domain.plan import Plan
+from app.domain.plan import Plan, Wish
 from app.domain.shots import Span
 from app.errors import Cancelled, DatabaseUnavailable, NotAVideo, ReeltagError
 from app.jobs import DbosJobQueue, Worker
@@ -28,8 +28,10 @@ class Handler:
         self.before = before
         self.done: list[tuple[str, object]] = []
         self.ended: dict[str, str] = {}
+        self.wishes: dict[str, Wish] = {}
 
-    def plan(self, film_id: str, run: int, check: Callable[[], None]) -> Plan:
+    def plan(self, film_id: str, run: int, check: Callable[[], None], wish: Wish) -> Plan:
+        self.wishes[film_id] = wish
         self._do(film_id, "plan", check)
         return Plan(tuple(Span(chunk, None) for chunk in range(CHUNKS)), "starter-1")
 
@@ -148,6 +150,43 @@ def test_so_many_films_at_once_and_no_more(database: Database, queue: DbosJobQue
         wait_until(lambda: len(handler.ended) == 6)
 
     assert 1 < most[0] <= 3
+
+
+def test_film_scored_from_features_does_not_wait_for_films_that_are_decoded(
+    database: Database, queue: DbosJobQueue
+) -> None:
+    enqueue(database, queue, "long", "waiting")
+    with database.session(write=True) as session:
+        queue.enqueue(session, "quick", 2, Wish.FEATURES)
+    release = threading.Event()
+
+    def before(film_id: str, what: object) -> None:
+        if film_id != "quick":
+            assert release.wait(PATIENCE_S)
+
+    handler = Handler(before)
+    with working(database, handler, films_at_once=1):
+        wait_until(lambda: "quick" in handler.ended)
+        assert "long" not in handler.ended
+        release.set()
+        wait_until(lambda: len(handler.ended) == 3)
+
+    assert handler.of("quick") == ALL_STEPS
+    assert handler.wishes == {
+        "long": Wish.DECODE, "waiting": Wish.DECODE, "quick": Wish.FEATURES
+    }  # fmt: skip
+
+
+def test_film_that_nobody_waits_for_comes_after_those_queued_behind_it(
+    database: Database, queue: DbosJobQueue
+) -> None:
+    with database.session(write=True) as session:
+        queue.enqueue(session, "patient", 2, Wish.DECODE_LATER)
+    enqueue(database, queue, "first", "second")
+    handler = Handler()
+    with working(database, handler, films_at_once=1):
+        wait_until(lambda: len(handler.ended) == 3)
+    assert list(handler.ended) == ["first", "second", "patient"]
 
 
 def test_job_of_a_rolled_back_transaction_does_not_exist(

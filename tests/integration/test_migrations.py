@@ -2,6 +2,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,9 @@ import migrations
 from app.db import migrating
 from app.db.session import Database
 from app.db.tables import Table
+from app.db.verdicts import load_all_verdicts, store_verdict
+from app.domain.library import Verdict
+from app.domain.verdicts import WHOLE_FILM, Target
 
 
 @pytest.fixture
@@ -136,3 +140,33 @@ def test_person_in_a_shell_can_migrate(database_url: str) -> None:
     assert database.is_current()
     database.dispose()
     subprocess.run([*call, "check"], check=True, timeout=120)
+
+
+def test_verdicts_of_the_first_version_are_kept(database_url: str) -> None:
+    database = Database(database_url)
+    moment = "'2026-11-01 10:00:00+00:00'" if "postgres" in database_url else "'2026-11-01 10:00'"
+    with database.engine.begin() as connection:
+        settings = migrating.config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        connection.execute(text(
+            "INSERT INTO films (id, sha256, title, filename, size_bytes, source_key, sampling, "
+            "status, stage, progress, run, warnings, created_at, updated_at) VALUES "
+            f"('f1', 'x', 'A', 'a', 1, 'k', 'shots', 'done', 'finished', 1, 1, '[]', {moment}, "
+            f"{moment})"
+        ))  # fmt: skip
+        connection.execute(text(f"INSERT INTO verdicts VALUES ('f1', 'War', 'rejected', {moment})"))
+    database.migrate()
+    with database.session(write=True) as session:
+        (kept,) = load_all_verdicts(session, "f1")
+        assert (kept.tag, kept.verdict, kept.target) == ("War", Verdict.REJECTED, WHOLE_FILM)
+        assert kept.created_at == datetime(2026, 11, 1, 10, tzinfo=UTC)
+        later = store_verdict(session, "f1", "War", Verdict.ACCEPTED, Target.segment(1.5, 2.5))
+        assert later is not None
+        assert later.id > kept.id
+    with database.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.downgrade(settings, "0001")
+        rows = connection.execute(text("SELECT film_id, tag, verdict FROM verdicts")).all()
+    assert rows == [("f1", "War", "rejected")]
+    database.dispose()

@@ -27,11 +27,20 @@ def test_help_loads_none_of_the_heavy_libraries():
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["--help"], ["serve", "worker", "tag", "films", "models", "REELTAG_DATA_DIR"]),
+        (
+            ["--help"],
+            ["serve", "worker", "tag", "films", "models", "export", "watch", "REELTAG_DATA_DIR"],
+        ),
         (["serve", "--help"], ["--host", "--port", "--no-worker"]),
         (["tag", "--help"], ["--json", "--sampling", "keyframes"]),
         (["films", "--help"], ["list", "show", "add", "cancel", "retag", "delete"]),
         (["films", "list", "--help"], ["--tag", "--min-coverage-s", "--status", "Example"]),
+        (["films", "list", "--help"], ["--any-tag", "--not-tag", "--created-after", "--sort"]),
+        (["search", "--help"], ["segments", "similar", "tags", "timeline"]),
+        (["search", "tags", "--help"], ["--any-tag", "--model-version", "--json"]),
+        (["verdicts", "--help"], ["add", "list", "withdraw", "clear-model-tags"]),
+        (["export", "--help"], ["--format", "otio", "--output"]),
+        (["watch", "--help"], ["--sidecar", "--once", "Example"]),
         (["models", "--help"], ["list"]),
     ],
     ids=lambda value: "-".join(value).strip("-") if isinstance(value, list) else None,

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -101,9 +102,15 @@ def test_an_id_that_is_no_film_is_not_found(client: AppClient, film_id: str, tai
 def test_the_question_for_films_reaches_the_search_whole(client: AppClient, services: Any):
     answer = client.get(
         "/v1/films?tag=beach-sea&tag=War&tag=war&min_score=0.5&min_coverage_s=27&status=done&q=sun"
+        "&any_tag=robot&any_tag=food&not_tag=horror&model_version=fake-1"
+        "&created_after=2026-11-01&created_before=2026-11-23T12:00:00%2B02:00"
         "&sort=-score&cursor=abc&limit=7"
     )
-    query = FilmQuery(("Beach/Sea", "War"), 0.5, 27.0, FilmStatus.DONE, "sun", "-score")
+    query = FilmQuery(
+        ("Beach/Sea", "War"), ("Robot", "Food"), ("Horror",), 0.5, 27.0, FilmStatus.DONE, "sun",
+        "fake-1", datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 23, 10, tzinfo=UTC),
+        "-score",
+    )  # fmt: skip
     assert services.films.asked == [("search", query, "abc", 7)]
     assert answer.json() == {"items": [], "next_cursor": "next"}
 

@@ -31,7 +31,9 @@ def test_options_for_tags_reach_the_service(client: AppClient, services: Any, fi
 def test_segments_are_asked_for_by_slug_or_name(client: AppClient, services: Any, film_path: str):
     options = "tag=beach-sea&tag=WAR&min_score=0.1&top_k=2&max_gap_s=3&min_duration_s=1"
     body = client.get(f"{film_path}/segments?{options}").json()
-    assert body["items"] == [{"tag": "Beach/Sea", "start_s": 4.0, "end_s": 16.0, "score": 0.75}]
+    assert body["items"] == [
+        {"tag": "Beach/Sea", "start_s": 4.0, "end_s": 16.0, "score": 0.75, "source": "model"}
+    ]
     assert services.films.asked[-1][2:] == (["Beach/Sea", "War"], SegmentRules(2, 0.1, 3.0, 1.0))
 
 
@@ -49,7 +51,8 @@ def test_frames_come_in_pages_with_their_pictures(client: AppClient, film_path: 
     assert second["next_cursor"] is None
     assert first["items"][0] == {
         "n": 0, "time_s": 0.5, "shot": {"start_s": 0.0, "end_s": 1.0},
-        "tags": [{"tag": "War", "score": 0.25}], "image_url": f"{film_path}/frames/0/image",
+        "tags": [{"tag": "War", "score": 0.25, "source": "model"}],
+        "image_url": f"{film_path}/frames/0/image",
     }  # fmt: skip
 
 
@@ -98,6 +101,6 @@ def test_an_export_as_csv_is_a_table_of_segments(client: AppClient, film_path: s
     answer = client.get(f"{film_path}/export?format=csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.text.splitlines() == [
-        "tag,start_s,end_s,score",
-        "Beach/Sea,4.000,16.000,0.750000",
+        "tag,start_s,end_s,score,source",
+        "Beach/Sea,4.000,16.000,0.750000,model",
     ]

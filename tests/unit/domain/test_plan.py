@@ -1,6 +1,6 @@
 import pytest
 
-from app.domain.plan import cut_into_spans
+from app.domain.plan import cut_into_spans, join_spans
 from app.domain.shots import Span
 
 
@@ -27,3 +27,11 @@ def test_last_stretch_is_neither_a_sliver_nor_two(duration_s: float) -> None:
     last_s = duration_s - cut_into_spans(duration_s, 60)[-1].start_s
 
     assert 30 <= last_s <= 90
+
+
+def test_neighbouring_stretches_are_joined_up_to_a_size() -> None:
+    spans = [Span(0, 10), Span(10, 20), Span(20, 30), Span(30, None)]
+    assert join_spans(spans, [3, 3, 3, 3], 6) == (Span(0, 20), Span(20, None))
+    assert join_spans(spans, [3, 0, 9, 1], 6) == (Span(0, 20), Span(20, 30), Span(30, None))
+    assert join_spans(spans, [1, 1, 1, 1], 100) == (Span(0, None),)
+    assert join_spans([], [], 5) == ()

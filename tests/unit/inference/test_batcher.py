@@ -244,3 +244,24 @@ def test_caller_that_waits_at_a_full_queue_is_told_when_it_closes() -> None:
 def test_batch_sizes_that_mean_nothing_are_refused(sizes: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="batch sizes"):
         BatchingClassifier(FakeEngine(), sizes)
+
+
+def test_stored_features_are_scored_while_pictures_are_being_run() -> None:
+    gate = Gate()
+    inputs = inputs_of(1, 2)
+    wanted = alone(inputs)
+    with BatchingClassifier(FakeEngine(before_run=gate)) as classifier:
+        pending = classifier.submit(inputs)
+        assert gate.entered.wait(10)
+        scores = classifier.score_features(wanted.features)
+        assert not pending.done()
+        gate.opened.set()
+        np.testing.assert_allclose(scores, pending.result(10).scores, atol=2e-3)
+
+
+def test_features_of_another_length_are_refused_and_none_give_none() -> None:
+    with BatchingClassifier(FakeEngine()) as classifier:
+        with pytest.raises(ValueError, match="features are"):
+            classifier.score_features(np.zeros((2, 7), np.float16))
+        empty = np.zeros((0, classifier.manifest.feature_size), np.float16)
+        assert classifier.score_features(empty).shape == (0, len(classifier.manifest.tags))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.domain.plan import Plan
+from app.domain.plan import Plan, Wish
 from app.domain.shots import Span
 from app.errors import Cancelled, DatabaseUnavailable, NotAVideo, ReeltagError
 from app.jobs import steps as steps_module
@@ -21,9 +21,11 @@ class Handler:
         self.errors = list(errors)
         self.calls: list[Any] = []
         self.failed: list[tuple[str, str]] = []
+        self.wishes: list[Wish] = []
 
-    def plan(self, film_id: str, run: int, check: Callable[[], None]) -> Plan:
+    def plan(self, film_id: str, run: int, check: Callable[[], None], wish: Wish) -> Plan:
         self._call("plan")
+        self.wishes.append(wish)
         return PLAN
 
     def analyse_chunk(
@@ -57,9 +59,23 @@ def steps_of(handler: Handler) -> Steps:
 def test_plan_is_kept_in_plain_types_and_read_back() -> None:
     record = steps_of(Handler()).plan("film", 1)
 
-    assert record == ("starter-1", [(0, 60), (60, None)])
+    assert record == ("starter-1", [(0, 60), (60, None)], None)
     assert not isinstance(record, str)
     assert plan_of(record) == PLAN
+
+
+def test_plan_kept_by_an_earlier_version_is_read_as_one_that_decodes() -> None:
+    assert plan_of(("starter-1", [(0, 60), (60, None)])) == PLAN
+
+
+def test_plan_that_takes_a_run_over_says_which_one() -> None:
+    assert plan_of(("starter-2", [(0, None)], 3)) == Plan((Span(0, None),), "starter-2", 3)
+
+
+def test_handler_is_told_how_the_film_is_wished_to_be_looked_at() -> None:
+    handler = Handler()
+    steps_of(handler).plan("film", 1, Wish.FEATURES)
+    assert handler.wishes == [Wish.FEATURES]
 
 
 def test_film_that_cannot_be_analysed_fails_at_once_with_its_code() -> None:
