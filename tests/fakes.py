@@ -91,6 +91,7 @@ class FakeReader:
 
     Attributes:
         films: Shots of each film, in time order; another path is not a film.
+        corrupt_each: Damaged frames that each shot is said to have.
         open_count: Films being read now.
         read_count: Shots that were handed out.
     """
@@ -100,6 +101,7 @@ class FakeReader:
     ) -> None:
         self.films = films
         self.warnings = list(warnings)
+        self.corrupt_each = 0
         self.open_count = 0
         self.read_count = 0
 
@@ -137,6 +139,7 @@ class FakeReader:
             if span.end_s is not None and found.shot.start_s >= span.end_s:
                 break
             report.frame_count += round(found.shot.duration_s * 25)
+            report.corrupt_count += self.corrupt_each
             report.end_s = found.shot.end_s
             on_position(found.shot.end_s)
             self.read_count += 1

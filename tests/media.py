@@ -151,9 +151,11 @@ def write_film(
         start = round(Fraction(encoding.start_s) / context.time_base)
         for picture, time in zip(pictures, times, strict=False):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            # Encoders take everything but yuvj for video range, grey too.
-            video_range = None if "j" in encoding.pix_fmt else "MPEG"
-            frame = frame.reformat(format=encoding.pix_fmt, dst_color_range=video_range)
+            if encoding.pix_fmt == "gray":
+                # swscale takes grey for full range, decoders take it for video range.
+                luma = frame.reformat(format="yuv420p").to_ndarray()[: encoding.size[1]]
+                frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
+            frame = frame.reformat(format=encoding.pix_fmt)
             frame.pts = start + round(time / context.time_base)
             frame.time_base = context.time_base
             container.mux(stream.encode(frame))

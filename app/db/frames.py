@@ -274,6 +274,13 @@ def _chunks(session: Session, film_id: str, run: int) -> list[ChunkRow]:
     return list(session.scalars(statement.order_by(ChunkRow.chunk)))
 
 
+def count_frames(session: Session, film_id: str, run: int) -> tuple[int, int]:
+    """Return how many frames of a run were decoded, and how many were left out as damaged."""
+    sums = select(func.sum(ChunkRow.frame_count), func.sum(ChunkRow.corrupt_count))
+    row = session.execute(sums.where(ChunkRow.film_id == film_id, ChunkRow.run == run)).one()
+    return row[0] or 0, row[1] or 0
+
+
 def _chunk_values(record: ChunkRecord) -> dict[str, Any]:
     return {
         "start_s": record.start_s, "end_s": record.end_s, "read_end_s": record.read_end_s,

@@ -26,7 +26,14 @@ from app.domain.library import (
 )
 from app.domain.plan import FINISH_PIECE, PROBE_PIECE, Plan, Wish, cut_into_spans
 from app.domain.shots import ScoredShot
-from app.errors import Cancelled, DatabaseUnavailable, NoFrames, OperationalError, ReeltagError
+from app.errors import (
+    Cancelled,
+    DatabaseUnavailable,
+    NoFrames,
+    OperationalError,
+    ReeltagError,
+    TooManyCorruptFrames,
+)
 from app.pipeline import analyse_span, summarise
 from app.ports import FilmReader, FrameClassifier, JobQueue, ObjectStore, ReadReport
 from app.services.features import DamagedFeatures, merge_features, write_chunk_features
@@ -148,6 +155,7 @@ class Analysis:
 
         Raises:
             NoFrames: Not one frame could be decoded.
+            TooManyCorruptFrames: More frames were damaged than whole, over all chunks.
             Cancelled: The run is no longer wanted.
         """
         with self._database.session() as session:
@@ -168,8 +176,11 @@ class Analysis:
             with self._database.session() as session:
                 shots = frames.load_scored_shots(session, film_id, run)
                 places = frames.frame_places(session, film_id, run)
+                decoded, corrupt = frames.count_frames(session, film_id, run)
             if not shots:
                 raise NoFrames("not one frame of the film could be decoded")
+            if corrupt > decoded:
+                raise TooManyCorruptFrames(f"{corrupt} of {decoded + corrupt} frames are damaged")
             tags, segments = summarise(shots, manifest)
             mean = self._gather_features(film, plan, manifest, places)
             with self._database.session(write=True) as session:

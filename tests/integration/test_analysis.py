@@ -12,7 +12,7 @@ from app.db.session import Database
 from app.domain.films import FilmStatus, Stage
 from app.domain.library import chunk_features_key, features_key
 from app.domain.plan import FINISH_PIECE, Plan, cut_into_spans
-from app.errors import Cancelled, DecoderCrashed, NoFrames, NotAVideo
+from app.errors import Cancelled, DecoderCrashed, NoFrames, NotAVideo, TooManyCorruptFrames
 from app.inference.batcher import BatchingClassifier
 from app.pipeline import analyse_film
 from app.services.tries import MAX_LOST
@@ -157,6 +157,21 @@ def test_film_without_a_readable_frame_fails(house: House) -> None:
     with pytest.raises(NoFrames):
         house.run(house.analysis())
     assert house.film.shown_run is None
+
+
+def test_film_fails_where_more_frames_are_damaged_than_whole_over_all_chunks(house: House) -> None:
+    house.reader.corrupt_each = 7 * 25 + 1
+
+    with pytest.raises(TooManyCorruptFrames, match="are damaged"):
+        house.run(house.analysis())
+    assert house.film.shown_run is None
+
+
+def test_film_with_much_damage_and_more_whole_frames_is_done(house: House) -> None:
+    house.reader.corrupt_each = 7 * 25 - 1
+
+    house.run(house.analysis())
+    assert house.film.status is FilmStatus.DONE
 
 
 def test_failure_of_an_ended_run_changes_nothing(house: House) -> None:
