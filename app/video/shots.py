@@ -115,8 +115,8 @@ class CutFinder:
 
     Source:
         Ours. Thresholds were set on films drawn from photographs with pans, shakes, zooms, noise,
-        darkness, flashes and subtitles; all cuts and 86 % of gradual transitions are found there, at
-        a precision of 0.98. They were tuned for just that: expect less elsewhere.
+        darkness, flashes and subtitles; all cuts and 86 % of gradual transitions are found there,
+        at a precision of 0.98. They were tuned for just that: expect less elsewhere.
     """
 
     def __init__(self, frame_rate: Fraction) -> None:
