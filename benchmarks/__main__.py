@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("inference", "retag")
+BENCHMARKS = ("inference", "retag", "segmentation")
 
 
 def main() -> int:

@@ -10,7 +10,9 @@ from app.domain.shots import ScoredShot
 from app.domain.tags import DEFAULT_TOP_K, Segment, top_indices
 
 DEFAULT_MAX_GAP_S = 2.0
-"""Two shots of a theme with a shorter reaction shot between them are one segment."""
+"""Two shots of a theme with a shorter reaction shot between them are one segment.
+
+Source: measured, docs/segmentation.md: no other gap from 0 to 10 s is better beyond chance."""
 
 TOUCHING_S = 1e-6
 """Times are float seconds: ends nearer than a microsecond are the same moment."""

@@ -1,0 +1,1 @@
+"""How well segments are found in films with known content, and what the defaults follow from."""
