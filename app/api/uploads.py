@@ -150,11 +150,11 @@ async def receive(request: Request, incoming: IncomingFile, max_bytes: int) -> d
         )
     _refuse_by_length(request, max_bytes + (FORM_OVERHEAD_BYTES if is_form else 0), max_bytes)
     if not is_form:
-        await _pour(request.stream(), incoming.write)
+        await pour(request.stream(), incoming.write)
         texts: dict[str, str] = {}
     else:
         form = FormUpload(incoming, options.get(b"boundary", b""))
-        await _pour(request.stream(), form.write)
+        await pour(request.stream(), form.write)
         if not form.is_complete:
             raise InvalidRequest("the form ends before its last boundary")
         if not form.has_file:
@@ -175,14 +175,18 @@ def _refuse_by_length(request: Request, most_bytes: int, max_bytes: int) -> None
             raise EmptyUpload("the body is empty")
 
 
-async def _pour(chunks: AsyncIterator[bytes], write: Callable[[bytes], None]) -> None:
+async def pour(
+    chunks: AsyncIterator[bytes],
+    write: Callable[[bytes], None],
+    write_bytes: int | None = None,
+) -> None:
     """Give `chunks` to the blocking `write` in big pieces, reading on while a piece is written."""
     piece = bytearray()
     writing: asyncio.Future[None] | None = None
     try:
         async for chunk in chunks:
             piece += chunk
-            if len(piece) >= WRITE_BYTES:
+            if len(piece) >= (write_bytes or WRITE_BYTES):
                 if writing is not None:
                     await asyncio.shield(writing)
                 writing = asyncio.ensure_future(to_thread.run_sync(write, bytes(piece)))

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import PATIENCE_MS, wait_for
 from tests.web.conftest import FILM_TITLE, Site
@@ -114,16 +114,77 @@ def test_a_dropped_file_is_sent_like_a_chosen_one(open_page: Opener, site: Site)
 
 def test_an_upload_that_broke_can_be_sent_again(open_page: Opener, site: Site):
     page = open_page("/")
-    page.route(re.compile(r"/v1/films\?filename="), lambda route: route.abort())
+    page.route(re.compile(r"/v1/uploads"), lambda route: route.abort())
     page.locator("#files").set_input_files(site.unsent)
     expect(page.locator(".sending")).to_contain_text("cannot be reached")
-    page.unroute(re.compile(r"/v1/films\?filename="))
     page.unroute_all()
     page.get_by_role("button", name="Send again").click()
     expect(page.locator("#upload-said")).to_contain_text("unsent")
     expect(page.locator(".sending")).to_have_count(0)
     for film in httpx.get(f"{site.address}/v1/films?q=unsent").json()["items"]:
         httpx.delete(f"{site.address}/v1/films/{film['id']}").raise_for_status()
+
+
+class HalfSent:
+    """Lets half of the first part arrive, then breaks the connection; keeps where parts begin."""
+
+    def __init__(self, content: bytes) -> None:
+        self.half = content[: len(content) // 2]
+        self.offsets: list[int] = []
+        self.is_away = False
+
+    def __call__(self, route: Route) -> None:
+        request = route.request
+        if request.method != "PATCH":
+            if self.is_away and request.method == "HEAD":
+                route.abort()
+            else:
+                route.continue_()
+            return
+        self.offsets.append(int(request.headers["upload-offset"]))
+        if len(self.offsets) > 1:
+            route.continue_()
+            return
+        headers = {
+            "Tus-Resumable": "1.0.0", "Upload-Offset": "0",
+            "Content-Type": "application/offset+octet-stream",
+        }  # fmt: skip
+        httpx.patch(request.url, headers=headers, content=self.half).raise_for_status()
+        route.abort()
+
+
+def delete_unsent(site: Site) -> int:
+    films = httpx.get(f"{site.address}/v1/films?q=unsent").json()["items"]
+    for film in films:
+        httpx.delete(f"{site.address}/v1/films/{film['id']}").raise_for_status()
+    return len(films)
+
+
+def test_a_broken_upload_goes_on_by_itself_where_it_broke(open_page: Opener, site: Site):
+    page = open_page("/")
+    half_sent = HalfSent(site.unsent.read_bytes())
+    page.route(re.compile(r"/v1/uploads"), half_sent)
+    page.locator("#files").set_input_files(site.unsent)
+    expect(page.locator("#upload-said")).to_contain_text("has arrived")
+    assert half_sent.offsets == [0, len(half_sent.half)]
+    assert delete_unsent(site) == 1
+
+
+def test_an_upload_goes_on_after_the_page_was_loaded_again(open_page: Opener, site: Site):
+    page = open_page("/")
+    half_sent = HalfSent(site.unsent.read_bytes())
+    half_sent.is_away = True
+    page.route(re.compile(r"/v1/uploads"), half_sent)
+    page.locator("#files").set_input_files(site.unsent)
+    expect(page.locator(".sending")).to_contain_text("trying again")
+    page.get_by_role("button", name="Stop: unsent").click()
+    expect(page.locator(".sending")).to_contain_text("was stopped")
+    half_sent.is_away = False
+    page.reload()
+    page.locator("#files").set_input_files(site.unsent)
+    expect(page.locator("#upload-said")).to_contain_text("has arrived")
+    assert half_sent.offsets == [0, len(half_sent.half)]
+    assert delete_unsent(site) == 1
 
 
 @pytest.mark.parametrize(("locale", "heading"), [("es-MX", "Películas"), ("de-DE", "Films")])

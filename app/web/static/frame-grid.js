@@ -36,7 +36,8 @@ export class FrameGrid {
     try {
       const tag = byId("frame-tag").value;
       const cursor = more ? this.cursor : null;
-      const page = await call(`${this.path}/frames${query({ tag, limit: PER_PAGE, cursor })}`);
+      const sort = tag ? "-score" : null; // one tag: its strongest frames first
+      const page = await call(`${this.path}/frames${query({ tag, sort, limit: PER_PAGE, cursor })}`);
       const before = more ? this.shown.length : 0;
       this.shown = more ? [...this.shown, ...page.items] : page.items;
       this.cursor = page.next_cursor;

@@ -1,15 +1,16 @@
 // Sends one film after the other and shows how far each is; a broken one can be sent again.
 // Knows bytes and answers, not where on a page the list stands.
 
-import { Problem, call, filmPath, query } from "./api.js";
+import { Problem, call, filmPath, offers, query } from "./api.js";
 import { byId, make, size } from "./dom.js";
+import { sendResumable } from "./resumable.js";
 import { explain, language, t } from "./words.js";
 
 const waiting = [];
 let busy = false;
 
-// Sends `file`; tells of its progress, 0 to 1. The returned object can stop it.
-function sendFile(file, sampling, onProgress) {
+// Sends `file` at one go, for a server that cannot do more. The returned object can stop it.
+function sendWhole(file, sampling, onProgress) {
   const request = new XMLHttpRequest(); // fetch cannot tell how much of a body was sent
   const done = new Promise((resolve, reject) => {
     request.open("POST", `/v1/films${query({ filename: file.name, sampling })}`);
@@ -28,7 +29,7 @@ function sendFile(file, sampling, onProgress) {
     request.addEventListener("abort", () => reject(new Problem("stopped", "", 0)));
     request.send(file);
   });
-  return { done, stop: () => request.abort() };
+  return { done, stop: () => request.abort(), forget: () => {} };
 }
 
 class Sending {
@@ -53,13 +54,13 @@ class Sending {
 
   async run() {
     this.row.classList.remove("bad");
-    const sending = sendFile(this.file, this.sampling, (share) => {
-      this.bar.value = share;
-      this.state.textContent = share < 1 ? `${Math.round(share * 100)} %` : t("isStored");
-    });
-    this.offer(["stop", sending.stop]);
     try {
-      const { id, isNew } = await sending.done;
+      const isResumable = (await offers()).has("post", "/v1/uploads");
+      this.sending = (isResumable ? sendResumable : sendWhole)(
+        this.file, this.sampling, (share) => this.progress(share),
+      );
+      this.offer(["stop", this.sending.stop]);
+      const { id, isNew } = await this.sending.done;
       const film = await call(filmPath(id));
       this.row.remove();
       say(t(isNew ? "filmTaken" : "filmKnown", { title: film.title }));
@@ -69,6 +70,15 @@ class Sending {
     }
   }
 
+  progress(share) {
+    if (share === null) {
+      this.state.textContent = t("reconnecting");
+      return;
+    }
+    this.bar.value = share;
+    this.state.textContent = share < 1 ? `${Math.round(share * 100)} %` : t("isStored");
+  }
+
   failed(error) {
     this.bar.value = 0;
     this.row.classList.add("bad");
@@ -76,7 +86,7 @@ class Sending {
     say(`${this.file.name}: ${this.state.textContent}`);
     this.offer(
       ["sendAgain", () => { waiting.push(this); this.offer(); next(); }],
-      ["forget", () => { this.row.remove(); byId("files").focus(); }],
+      ["forget", () => { this.sending?.forget(); this.row.remove(); byId("files").focus(); }],
     );
   }
 }
