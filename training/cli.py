@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from models.artifact import load_artifact
+from training.cli_corrections import from_corrections_command, learn
 from training.config import TrainConfig, read_config, read_recipe
 from training.console import (
     EXIT_USAGE,
@@ -75,6 +76,13 @@ def train_command(
     base_weights: Annotated[
         Path | None, typer.Option(help="The ImageNet weights as a file, without internet.")
     ] = None,
+    from_features: Annotated[
+        Path | None,
+        typer.Option(
+            help="In place of --data: a dataset of `from-corrections`. Only the head of the "
+            "artifact --base learns, on stored features."
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Directory of the run. The same command again goes on where it was."),
@@ -131,6 +139,9 @@ def train_command(
 
     **From a model:** `reeltag-train --data pictures --base models/starter --out runs/mine`
 
+    **From corrections:** `reeltag-train --from-features corrections --base models/starter --out
+    models/starter-2` writes the new model itself to OUT.
+
     A checkpoint is written after every epoch: when the run is cut short, the same command goes
     on. The finished model lies in `OUT/artifact`.
     """
@@ -141,6 +152,11 @@ def train_command(
         for name, value in ctx.params.items()
         if name in TrainConfig.__dataclass_fields__ and value is not None
     }
+    if from_features is not None and out is not None:
+        if data is not None:
+            fail("--data and --from-features do not go together", EXIT_USAGE)
+        chosen = None if licence == UNKNOWN_LICENCE else licence
+        return learn(from_features, base, out, choices, version, chosen)
     if data is None or out is None:
         fail("--data and --out are needed; `reeltag-train --help` explains them", EXIT_USAGE)
     with clear_errors():
@@ -196,6 +212,9 @@ def evaluate_command(
 
         metrics = evaluate(loaded, collection, _split(split), out)
         show_metrics(metrics)
+
+
+app.command("from-corrections")(from_corrections_command)
 
 
 def main() -> None:

@@ -188,6 +188,8 @@ def _from_manifest(data_dir: Path, manifest: Path) -> list[LabelledPicture]:
         if not file.is_file():
             missing.append(name)
             continue
+        if not (row.get("tags") or "").strip() and (row.get("rejected_tags") or "").strip():
+            continue  # only known negatives: for a head that learns from corrections
         pictures.append(
             LabelledPicture(
                 file=file,

@@ -114,7 +114,7 @@ def export_artifact(
     story = training_story(state, publication.base)
     write_model_card(part / CARD_FILE, manifest, metrics, collection, config, story)
     seal_artifact(part, manifest)
-    _replace(part, out)
+    replace_directory(part, out)
     return Artifact(out, manifest)
 
 
@@ -274,7 +274,8 @@ def _halved(data: bytes) -> bytes:
     return out.getvalue()
 
 
-def _replace(part: Path, out: Path) -> None:
+def replace_directory(part: Path, out: Path) -> None:
+    """Put the whole directory `part` in the place of `out`."""
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

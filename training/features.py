@@ -80,7 +80,7 @@ def train_head(
         [read_features(network, store, view, config.size_px(0), cache_dir) for view in views]
     )
     rows = np.tile(np.arange(len(store)), len(views))
-    head = _head_of(network)
+    head = head_of(network)
     optimizer = build_optimizer(config, head)
     optimizer.learning_rate.assign(HEAD_RATE)
     step = build_train_step(config, head, optimizer)
@@ -107,7 +107,7 @@ def _pass(
     return float(np.mean(losses))
 
 
-def _head_of(network: keras.Model) -> keras.Model:
+def head_of(network: keras.Model) -> keras.Model:
     """Return a network from features to logits that shares its layers with `network`."""
     names = [layer.name for layer in network.layers]
     features = keras.Input(network.get_layer(FEATURES_LAYER).output.shape[1:], dtype="float16")

@@ -89,6 +89,55 @@ def measure(
     }
 
 
+def measure_known(
+    scores: Scores,
+    holds: Truth,
+    holds_not: Truth,
+    tags: Sequence[str],
+    thresholds: Sequence[float],
+) -> dict[str, Any]:
+    """Measure scores where only some tags of each picture are known.
+
+    As `measure`, but a tag is measured over the pictures of which it is known, hits over those
+    with a tag known to hold; an average precision needs pictures of both kinds. `micro_map` runs
+    over all known picture-tag pairs.
+
+    Args:
+        scores: One row per picture.
+        holds: Same shape, 1 where a tag is known to hold.
+        holds_not: Same shape, 1 where it is known not to.
+        tags: Names of the columns.
+        thresholds: As `measure`.
+    """
+    per_tag: dict[str, dict[str, float | int | None]] = {}
+    for column, (tag, threshold) in enumerate(zip(tags, thresholds, strict=True)):
+        rows = np.flatnonzero(holds[:, column] + holds_not[:, column])
+        found, truth = scores[rows, column], holds[rows, column]
+        believed, support = found >= threshold, int(truth.sum())
+        right = float(truth[believed].sum())
+        per_tag[tag] = {
+            "ap": _known(average_precision(found, truth)) if 0 < support < len(rows) else None,
+            "precision": _known(right / believed.sum() if believed.any() else float("nan")),
+            "recall": _known(right / support if support else float("nan")),
+            "support": support,
+        }
+    positive = holds.any(axis=1)
+    known = (holds + holds_not).astype(bool)
+    return {
+        **{
+            f"hit_at_{k}": _known(hit_at(scores[positive], holds[positive], k))
+            if positive.any()
+            else None
+            for k in (1, 3)
+        },
+        "macro_map": _mean_ap(per_tag, 1),
+        "macro_map_min20": _mean_ap(per_tag, SUPPORT_FLOOR),
+        "micro_map": _known(average_precision(scores[known], holds[known])),
+        "pictures": len(scores),
+        "per_tag": per_tag,
+    }
+
+
 def best_f1_threshold(scores: NDArray[np.float32], truth: NDArray[np.float32]) -> float | None:
     """Return the score at and above which believing a tag gives the best F1.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from models.artifact import CARD_FILE, Artifact
 from models.manifest import Manifest
 from training.checkpoints import RunState
 from training.config import IMAGENET_BASE, NO_BASE, TrainConfig
@@ -46,6 +47,55 @@ def write_model_card(
         _per_tag(metrics),
     )
     file.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+def write_lessons_card(
+    file: Path, manifest: Manifest, metrics: Mapping[str, Any], source: Artifact, *, films: int
+) -> None:
+    """Write the card of a model whose head learned from corrections, above that of its source.
+
+    Args:
+        file: Where to.
+        manifest: Of the new artifact.
+        metrics: As `metrics.measure_known`, with `split`, and `before` of the same frames.
+        source: What it was made from.
+        films: Films with verdicts.
+    """
+    split, before = metrics["split"], metrics["before"]
+    learned = manifest.data_sources[-1].pictures
+    note = (
+        "The films of this split were not learned from."
+        if split == "test"
+        else f"These are figures of the **{split}** split, which also served to learn or to choose "
+        "the epoch: they flatter the model. Correct more films to hold some out."
+    )
+    rows = "\n".join(
+        f"| {tag} | {_figure(before['per_tag'][tag]['ap'])} | {_figure(row['ap'])} | "
+        f"{_figure(row['precision'])} | {_figure(row['recall'])} | {row['support']} |"
+        for tag, row in metrics["per_tag"].items()
+        if row["support"] or row["precision"] is not None
+    )
+    text = f"""# {manifest.version}
+
+{source.version} with a head that learned from verdicts of humans on {films} films: {learned} key \
+frames to learn from. The convolutional base (`{manifest.base_id[:12]}`) is the same. Made \
+{manifest.created_at}. Licence: {manifest.licence}
+
+## Figures, {split} split ({metrics["pictures"]} key frames with verdicts)
+
+Only known tags count: a tag without a verdict is unknown, not wrong. {note}
+
+| tag | AP before | AP | precision | recall | frames where it holds |
+|---|---|---|---|---|---|
+{rows}
+
+What follows is the card of {source.version}; its figures are those of the earlier head.
+
+---
+
+"""
+    card = source.file(CARD_FILE).read_text(encoding="utf-8")
+    file.write_text(text + card, encoding="utf-8")
 
 
 def training_story(state: RunState, base: str) -> str:

@@ -22,7 +22,7 @@ from app.db.tags import replace_film_tags
 from app.domain.films import FilmStatus, Stage
 from app.domain.library import ChunkRecord, KeyFrameRecord
 from app.domain.shots import ScoredFrame, ScoredShot, Shot
-from app.domain.tags import FilmTag, Segment
+from app.domain.tags import FilmTag, Segment, margin_of
 
 SCORE_TYPE = np.dtype("<f4")
 """Score rows are stored as little-endian float32, whatever the machine."""
@@ -79,7 +79,8 @@ def store_chunk(
         raise ValueError(f"{len(thumbnail_keys)} thumbnails do not fit {len(found)} key frames")
     frame_rows = [
         {**key, "place": place, "shot": number, "n": None, "time_s": frame.time_s,
-         "scores": _to_bytes(frame.scores), "thumbnail_key": thumbnail_keys[place]}
+         "scores": _to_bytes(frame.scores), "thumbnail_key": thumbnail_keys[place],
+         "margin": margin_of(frame.scores)}
         for place, (number, frame) in enumerate(found)
     ]  # fmt: skip
     if shot_rows:
@@ -156,7 +157,7 @@ def load_scored_shots(session: Session, film_id: str, run: int) -> list[ScoredSh
     for _, members in groupby(rows, key=lambda row: (row.chunk, row.shot)):
         found = list(members)
         frames = tuple(
-            ScoredFrame(row.time_s, _from_bytes(row.scores), NO_FEATURES, b"") for row in found
+            ScoredFrame(row.time_s, scores_of(row.scores), NO_FEATURES, b"") for row in found
         )
         shots.append(ScoredShot(Shot(found[0].start_s, found[0].end_s), frames))
     return shots
@@ -245,7 +246,7 @@ def _frame_of_shot() -> Any:  # noqa: ANN401
 
 def _frame_of(row: Row[*tuple[Any, ...]]) -> KeyFrameRecord:
     return KeyFrameRecord(
-        row.n, row.time_s, row.start_s, row.end_s, _from_bytes(row.scores), row.thumbnail_key
+        row.n, row.time_s, row.start_s, row.end_s, scores_of(row.scores), row.thumbnail_key
     )
 
 
@@ -294,5 +295,6 @@ def _to_bytes(scores: NDArray[np.float32]) -> bytes:
     return np.ascontiguousarray(scores, SCORE_TYPE).tobytes()
 
 
-def _from_bytes(stored: bytes) -> NDArray[np.float32]:
+def scores_of(stored: bytes) -> NDArray[np.float32]:
+    """Return a stored score row, `(tags,)` float32."""
     return np.frombuffer(stored, SCORE_TYPE).astype(np.float32)

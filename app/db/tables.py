@@ -171,6 +171,8 @@ class FrameRow(Table):
     scores: Mapped[bytes] = mapped_column(LargeBinary)
     """`(tags,)` float32, little-endian, in the order of the model's trained tags."""
     thumbnail_key: Mapped[str] = mapped_column(Text)
+    margin: Mapped[float | None]
+    """Best score less the second best; small: the model is unsure. Null: not known."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -180,6 +182,7 @@ class FrameRow(Table):
         ),
         Index("ix_frames_film_id_run_n", "film_id", "run", "n"),
         Index("ix_frames_film_id_run_chunk_shot", "film_id", "run", "chunk", "shot"),
+        Index("ix_frames_margin_film_id_n", "margin", "film_id", "n"),
     )
 
 

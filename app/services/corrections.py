@@ -11,14 +11,23 @@ from sqlalchemy.orm import Session
 
 from app.db import films as rows
 from app.db import frames as frame_rows
+from app.db import review as review_rows
 from app.db import tags as tag_rows
 from app.db import verdicts as verdict_rows
 from app.db.segments import replace_segments
 from app.domain.cursors import is_storable
-from app.domain.library import Film, Page, Verdict, film_prefix
-from app.domain.tags import FilmTag
+from app.domain.findings import StoredFeatures, UnsureFrame, UnsureRow
+from app.domain.library import Film, FrameView, Page, Verdict, features_key, film_prefix
+from app.domain.shots import Shot
+from app.domain.tags import FilmTag, top_tags
 from app.domain.verdicts import SAME_FRAME_S, WHOLE_FILM, Scope, Target, VerdictRecord
-from app.errors import FilmBusy, FilmNotFound, InvalidRequest, VerdictNotFound
+from app.errors import (
+    FeaturesNotFound,
+    FilmBusy,
+    FilmNotFound,
+    InvalidRequest,
+    VerdictNotFound,
+)
 from app.pipeline import summarise
 from app.services.contents import FilmContents
 
@@ -55,6 +64,42 @@ class Corrections(FilmContents):
         self.get(film_id)
         with self._database.session() as session:
             return verdict_rows.list_verdicts(session, film_id, cursor, limit)
+
+    def review(self, cursor: str | None = None, limit: int = 50) -> Page[UnsureFrame]:
+        """Return the key frames that the model is least sure of and no human has spoken of.
+
+        Raises:
+            InvalidRequest: The cursor or the limit cannot be understood.
+        """
+        if not 1 <= limit <= MAX_VERDICTS:
+            raise InvalidRequest(f"limit is 1 to {MAX_VERDICTS}, not {limit}")
+        with self._database.session() as session:
+            page = review_rows.list_unsure(session, cursor, limit)
+        return Page(tuple(map(self._unsure, page.items)), page.next_cursor)
+
+    def _unsure(self, row: UnsureRow) -> UnsureFrame:
+        manifest = self._models.manifest_of(row.model_version)
+        frame = row.frame
+        tags = top_tags(frame.scores, manifest.tags) if manifest else []
+        shot = Shot(frame.shot_start_s, frame.shot_end_s)
+        view = FrameView(frame.n, frame.time_s, shot, tuple(tags))
+        return UnsureFrame(row.film_id, row.film_title, row.margin, view)
+
+    def stored_features(self, film_id: str) -> StoredFeatures:
+        """Return where the features of the film's key frames lie.
+
+        Raises:
+            FilmNotFound: No film has this id.
+            FeaturesNotFound: It is not analysed, or they are gone.
+        """
+        film = self.get(film_id)
+        if film.shown_run is None or film.base_id is None:
+            raise FeaturesNotFound("the film is not analysed")
+        key = features_key(film.id, film.shown_run, film.base_id)
+        size_bytes = self._storage.size(key)
+        if size_bytes is None:
+            raise FeaturesNotFound("the film's features are gone; tag it anew")
+        return StoredFeatures(key, size_bytes, film.base_id)
 
     def set_verdict(self, film_id: str, tag: str, verdict: Verdict | None) -> list[FilmTag]:
         """Let a human have the last word on a tag of a film; it outlives every retag.

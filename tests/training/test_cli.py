@@ -4,6 +4,7 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
+from models.artifact import STARTER_DIR
 from training.cli import app
 
 runner = CliRunner()
@@ -78,3 +79,28 @@ def test_a_cut_short_run_says_what_remains(tmp_path, monkeypatch, mishap, code, 
     found, said = spoken("--data", tmp_path, "--out", tmp_path / "out")
     assert found == code
     assert message in said
+
+
+def test_lessons_refuse_choices_of_a_whole_training(tmp_path):
+    folder, base = tmp_path / "corrections", str(STARTER_DIR)
+    code, said = spoken("--from-features", folder, "--base", base, "--out", tmp_path / "out",
+                        "--input-px", "139")  # fmt: skip
+    assert (code, said) == (
+        2, "reeltag-train: --input-px is not for a head that learns from features",
+    )  # fmt: skip
+    code, said = spoken("--from-features", folder, "--data", folder, "--out", tmp_path / "out")
+    assert (code, said) == (2, "reeltag-train: --data and --from-features do not go together")
+
+
+@pytest.mark.parametrize("base", ["none", "imagenet"])
+def test_lessons_need_an_artifact_to_begin_with(tmp_path, base):
+    code, said = spoken("--from-features", tmp_path, "--base", base, "--out", tmp_path / "out")
+    assert code == 1
+    assert "no such directory" in said
+
+
+def test_server_that_is_away_is_one_clear_line(tmp_path):
+    code, said = spoken("from-corrections", "--server", "http://127.0.0.1:9", "--out",
+                        tmp_path / "out")  # fmt: skip
+    assert code == 1
+    assert said.startswith("reeltag-train: http://127.0.0.1:9: ")

@@ -3,7 +3,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from training.calibration import fit_temperature, fit_thresholds
-from training.metrics import average_precision, best_f1_threshold, hit_at, measure
+from training.metrics import (
+    average_precision,
+    best_f1_threshold,
+    hit_at,
+    measure,
+    measure_known,
+)
 
 SCORES = np.array([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.5, 0.4, 0.1], [0.1, 0.2, 0.7]], np.float32)
 TRUTH = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 1]], np.float32)
@@ -71,3 +77,21 @@ def test_temperature_undoes_overconfidence(head):
         truth = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))
     found = fit_temperature(logits * 2, truth.astype(np.float32), head)
     assert found == pytest.approx(2.0, rel=0.1)
+
+
+def test_known_figures_leave_out_what_is_unknown():
+    scores = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3], [0.99, 0.0]], np.float32)
+    holds = np.array([[1, 0], [0, 1], [0, 0], [0, 0]], np.float32)
+    holds_not = np.array([[0, 0], [1, 0], [1, 0], [0, 0]], np.float32)
+    found = measure_known(scores, holds, holds_not, ("War", "Food"), (0.5, 0.5))
+    assert found["per_tag"]["War"] == {"ap": 1.0, "precision": 0.5, "recall": 1.0, "support": 1}
+    assert found["per_tag"]["Food"]["ap"] is None, "no frame is known to be without it"
+    assert found["hit_at_1"] == 1.0
+    assert found["macro_map"] == 1.0
+
+
+def test_known_figures_of_negatives_alone_exist_no_more_than_a_ranking():
+    scores, nothing = np.array([[0.9], [0.2]], np.float32), np.zeros((2, 1), np.float32)
+    found = measure_known(scores, nothing, nothing + 1, ("War",), (0.5,))
+    assert (found["hit_at_1"], found["macro_map"], found["micro_map"]) == (None, None, None)
+    assert found["per_tag"]["War"]["precision"] == 0.0
