@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from app.domain.library import ModelRecord
     from app.inference.batcher import BatchingClassifier
     from app.jobs import DbosJobQueue
-    from app.ports import FilmReader, FrameClassifier, ObjectStore
+    from app.ports import Explainer, FilmReader, FrameClassifier, ObjectStore
     from app.services.analysis import Analysis
     from app.services.model_in_use import ModelInUse
+    from app.services.publishing import ModelPublisher
     from app.services.registry import Services
     from models.artifact import Artifact
 
@@ -83,6 +84,7 @@ def build_services(settings: Settings) -> Services:
     from app.errors import UserError
     from app.services.films import FilmService
     from app.services.models import ModelService
+    from app.services.pictures import Pictures
     from app.services.publishing import ModelPublisher
     from app.services.registry import Services
     from app.services.retagging import Retagging
@@ -110,7 +112,25 @@ def build_services(settings: Settings) -> Services:
     return Services(
         films, models, SearchService(database), storage, database, jobs, settings,
         publisher, Retagging(database, jobs, models),
+        Pictures(films, models, lambda record: build_explainer(settings, publisher, record)),
     )  # fmt: skip
+
+
+def build_explainer(
+    settings: Settings, publisher: ModelPublisher, record: ModelRecord
+) -> Explainer:
+    """Load the network of a model to explain its tags.
+
+    Raises:
+        ArtifactError: It cannot be used, or another model lies in its place.
+    """
+    from app.errors import ArtifactError
+    from app.inference.explain import OpenVinoExplainer
+
+    artifact = publisher.open(record)
+    if artifact.manifest != record.manifest:
+        raise ArtifactError(f"{artifact.path} holds another model than the library knows")
+    return OpenVinoExplainer(artifact, settings.inference_threads)
 
 
 def try_out(settings: Settings, artifact: Artifact) -> None:

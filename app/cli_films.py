@@ -170,6 +170,30 @@ def retag_films(
         )
 
 
+@films.command("sheet")
+def write_sheet(
+    film_id: FilmIdArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The JPEG file to write.")],
+    tag: Annotated[
+        str | None, typer.Option(help="The strongest key frames of this tag; none: all, spread.")
+    ] = None,
+    columns: Annotated[int, typer.Option(min=1, max=8, help="Pictures in a row.")] = 4,
+    limit: Annotated[int, typer.Option(min=1, max=120, help="Most pictures.")] = 24,
+) -> None:
+    """Write a film's key frames, each with its time and first tag, on one picture."""
+    with open_library() as services:
+        from app.api.dependencies import tag_name
+        from app.errors import UserError
+
+        name = None if tag is None else tag_name(tag)
+        content = services.pictures.contact_sheet(film_id, name, columns, limit)
+        try:
+            output.write_bytes(content)
+        except OSError as exc:
+            raise UserError(f"{output} cannot be written: {exc.strerror}") from exc
+        typer.echo(f"wrote {output}")
+
+
 @films.command("delete")
 def delete_film(
     film_id: FilmIdArgument,

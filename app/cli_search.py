@@ -125,6 +125,25 @@ def show_timeline(
         print_table(("from", "tag", "films", "covers"), rows, "No tag.")
 
 
+@search.command("review")
+def list_review(limit: LimitOption = 50, as_json: JsonOption = False) -> None:
+    """List key frames that the model is least sure of and that no human has judged."""
+    with open_library() as services:
+        from app.api.search_schemas import UnsureFrameBody
+
+        found = _walk(services.films.review, limit)
+        if as_json:
+            print_json([UnsureFrameBody.of(one).model_dump(mode="json") for one in found])
+            return
+        rows = [
+            (f"{one.margin:.3f}", clock(one.frame.time_s), one.frame.n,
+             ", ".join(f"{tag.tag} {tag.score:.2f}" for tag in one.frame.tags),
+             one.film_title, one.film_id)
+            for one in found
+        ]  # fmt: skip
+        print_table(("margin", "at", "frame", "tags", "film", "id"), rows, "No key frame.")
+
+
 def _walk(ask: "Callable[[str | None, int], Page[Any]]", limit: int) -> list[Any]:
     """Read page after page up to `limit` items."""
     found: list[Any] = []

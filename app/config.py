@@ -84,6 +84,12 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         default=64 * 2**30, ge=1, description="Largest film that is taken."
     )
+    upload_expires_s: float = Field(
+        default=86400.0,
+        ge=60,
+        description="Seconds without a byte after which an unfinished resumable upload is "
+        "forgotten.",
+    )
     max_duration_s: float = Field(
         default=12 * 3600.0, gt=0, description="Longest film that is analysed."
     )

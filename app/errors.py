@@ -9,16 +9,23 @@ ReeltagError
 │   ├── NotFound              404  not_found
 │   │   ├── FilmNotFound           film_not_found
 │   │   ├── FrameNotFound          frame_not_found
+│   │   ├── FeaturesNotFound       features_not_found
 │   │   ├── TagNotFound            tag_not_found
 │   │   ├── ModelNotFound          model_not_found
 │   │   ├── VerdictNotFound        verdict_not_found
 │   │   └── UploadNotFound         upload_not_found
 │   ├── Conflict              409  conflict
-│   │   └── FilmBusy               film_busy
+│   │   ├── FilmBusy               film_busy
+│   │   ├── TagNotTrained          tag_not_trained
+│   │   ├── ModelUnavailable       model_unavailable
+│   │   └── OffsetMismatch         upload_offset_mismatch
+│   ├── UnsupportedProtocol   412  unsupported_protocol
 │   ├── UploadTooLarge        413  upload_too_large
 │   ├── UnsupportedMediaType  415  unsupported_media_type
 │   ├── RangeNotSatisfiable   416  range_not_satisfiable
-│   └── EmptyUpload           422  empty_upload
+│   ├── EmptyUpload           422  empty_upload
+│   ├── UploadLocked          423  upload_locked
+│   └── ChecksumMismatch      460  checksum_mismatch
 ├── VideoError                the film cannot be analysed: its job fails and is not retried (422)
 │   ├── NotAVideo                  not_a_video
 │   ├── NoVideoTrack               no_video_track
@@ -98,6 +105,12 @@ class FrameNotFound(NotFound):
     code, title = "frame_not_found", "No such key frame"
 
 
+class FeaturesNotFound(NotFound):
+    """No features of the film's key frames are stored."""
+
+    code, title = "features_not_found", "No stored features"
+
+
 class TagNotFound(NotFound):
     """The word is not in the vocabulary."""
 
@@ -134,6 +147,30 @@ class FilmBusy(Conflict):
     code, title = "film_busy", "The film is being analysed"
 
 
+class TagNotTrained(Conflict):
+    """The model that tagged the film does not know the tag."""
+
+    code, title = "tag_not_trained", "The model was not trained on this tag"
+
+
+class ModelUnavailable(Conflict):
+    """The model that tagged the film cannot be run any more; a retag takes the active one."""
+
+    code, title = "model_unavailable", "The film's model is not available"
+
+
+class OffsetMismatch(Conflict):
+    """The bytes do not belong where the upload ends; ask it where it stands."""
+
+    code, title = "upload_offset_mismatch", "These are not the next bytes"
+
+
+class UnsupportedProtocol(UserError):
+    """The upload protocol's version is missing or another one."""
+
+    status, code, title = 412, "unsupported_protocol", "This server speaks tus 1.0.0"
+
+
 class UploadTooLarge(UserError):
     """The file is larger than this server takes."""
 
@@ -156,6 +193,18 @@ class EmptyUpload(UserError):
     """No byte arrived."""
 
     status, code, title = 422, "empty_upload", "The upload is empty"
+
+
+class UploadLocked(UserError):
+    """Another request is sending bytes of this upload."""
+
+    status, code, title = 423, "upload_locked", "The upload is being continued elsewhere"
+
+
+class ChecksumMismatch(UserError):
+    """What arrived is not what was sent. Source of the status: tus 1.0, checksum extension."""
+
+    status, code, title = 460, "checksum_mismatch", "The bytes arrived damaged"
 
 
 class VideoError(ReeltagError):

@@ -18,10 +18,13 @@ from app.api import (
     findings,
     health,
     models,
+    pictures,
     problems,
+    review,
     search,
     sources,
     tags,
+    uploads_tus,
     verdicts,
 )
 from app.api.metrics import EdgeMiddleware, Metrics
@@ -37,7 +40,20 @@ Errors are `application/problem+json` with a stable `code`. Lists are `{items, n
 are between 0 and 1.
 """
 
-API_PARTS = (films, sources, findings, verdicts, exports, events, search, tags, models)
+API_PARTS = (
+    films,
+    uploads_tus,
+    sources,
+    findings,
+    pictures,
+    verdicts,
+    review,
+    exports,
+    events,
+    search,
+    tags,
+    models,
+)
 """What lives under `/v1`."""
 
 

@@ -83,6 +83,31 @@ class FrameClassifier(Protocol):
         ...
 
 
+class Explainer(Protocol):
+    """Tells what of a picture speaks for a tag; safe from any thread."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the loaded model says of itself."""
+        ...
+
+    def explain(self, picture: NDArray[np.uint8], tag: str) -> NDArray[np.float32]:
+        """Look at a picture once more, for one tag.
+
+        Args:
+            picture: `(height, width, 3)` uint8 RGB, of any size.
+            tag: A tag that the model was trained on.
+
+        Returns:
+            `(height, width)` float32 of the picture's size, in [0, 1]: 1 where most speaks for
+            the tag, all 0 where nothing does.
+
+        Raises:
+            KeyError: The model was not trained on the tag.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class ReadReport:
     """How reading a film went; complete once the shots are all read.

@@ -79,6 +79,33 @@ def to_network_inputs(pictures: Iterable[Pictures], spec: PreprocessingSpec) -> 
     return np.stack(inputs)
 
 
+def to_picture_plane(
+    plane: NDArray[np.float32], height_px: int, width_px: int, spec: PreprocessingSpec
+) -> NDArray[np.float32]:
+    """Lay what a network says of places over the picture that its input was made from.
+
+    Args:
+        plane: `(rows, columns)` float32 over the whole network input, in [0, 1].
+        height_px: Height of the picture.
+        width_px: Width of the picture.
+        spec: The recipe that made the input.
+
+    Returns:
+        `(height_px, width_px)` float32 in [0, 1], smooth; 0 where the network saw nothing.
+    """
+    top, left, height, width = 0, 0, height_px, width_px
+    if spec.aspect == "crop":
+        top, left, height, width = _middle_box(height_px, width_px, spec.width_px / spec.height_px)
+    if spec.aspect == "letterbox":
+        grown = cv2.resize(plane, (spec.width_px, spec.height_px), interpolation=cv2.INTER_CUBIC)
+        y, x, inner_height, inner_width = _inner_box(height_px, width_px, spec)
+        plane = np.ascontiguousarray(grown[y : y + inner_height, x : x + inner_width], np.float32)
+    found = np.zeros((height_px, width_px), np.float32)
+    laid = cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC)
+    found[top : top + height, left : left + width] = np.clip(laid, 0, 1)  # cubics overshoot
+    return found
+
+
 def _resized(picture: Pictures, width_px: int, height_px: int) -> Pictures:
     height, width = picture.shape[:2]
     if (width, height) == (width_px, height_px):
@@ -90,20 +117,29 @@ def _resized(picture: Pictures, width_px: int, height_px: int) -> Pictures:
 
 
 def _middle(picture: Pictures, ratio: float) -> Pictures:
-    height, width = picture.shape[:2]
+    top, left, height, width = _middle_box(picture.shape[0], picture.shape[1], ratio)
+    return picture[top : top + height, left : left + width]
+
+
+def _middle_box(height: int, width: int, ratio: float) -> tuple[int, int, int, int]:
+    """Return top, left, height, width of the middle of a picture that is kept."""
     new_width = min(width, max(1, round(height * ratio)))
     new_height = min(height, max(1, round(width / ratio)))
-    left, top = (width - new_width) // 2, (height - new_height) // 2
-    return picture[top : top + new_height, left : left + new_width]
+    return (height - new_height) // 2, (width - new_width) // 2, new_height, new_width
 
 
 def _letterboxed(picture: Pictures, spec: PreprocessingSpec) -> Pictures:
-    height, width = picture.shape[:2]
-    scale = min(spec.width_px / width, spec.height_px / height)
-    inner_width = max(1, min(spec.width_px, round(width * scale)))
-    inner_height = max(1, min(spec.height_px, round(height * scale)))
-    left, top = (spec.width_px - inner_width) // 2, (spec.height_px - inner_height) // 2
+    top, left, inner_height, inner_width = _inner_box(picture.shape[0], picture.shape[1], spec)
     padded = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
     inner = _resized(picture, inner_width, inner_height)
     padded[top : top + inner_height, left : left + inner_width] = inner
     return padded
+
+
+def _inner_box(height: int, width: int, spec: PreprocessingSpec) -> tuple[int, int, int, int]:
+    """Return top, left, height, width of a letterboxed picture within the network input."""
+    scale = min(spec.width_px / width, spec.height_px / height)
+    inner_width = max(1, min(spec.width_px, round(width * scale)))
+    inner_height = max(1, min(spec.height_px, round(height * scale)))
+    top, left = (spec.height_px - inner_height) // 2, (spec.width_px - inner_width) // 2
+    return top, left, inner_height, inner_width

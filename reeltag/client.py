@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
-from reeltag.film_calls import FilmCalls
 from reeltag.finding_calls import FindingCalls
 from reeltag.types import FoundSegment, Model, Page, Tag, TimelineEntry
+from reeltag.upload_calls import UploadCalls
 
 Item = TypeVar("Item")
 
 __all__ = ["Client", "walk"]
 
 
-class Client(FilmCalls, FindingCalls):
+class Client(UploadCalls, FindingCalls):
     """Talks to one Reeltag server; see `Transport` for its arguments.
 
     Example:

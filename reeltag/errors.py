@@ -8,9 +8,10 @@ ReeltagError
     ├── InvalidRequest
     ├── Unauthorized  Forbidden
     ├── NotFound
-    │   └── FilmNotFound  FrameNotFound  TagNotFound  ModelNotFound  VerdictNotFound  UploadNotFound
+    │   ├── FilmNotFound  FrameNotFound  TagNotFound  ModelNotFound  VerdictNotFound  UploadNotFound
+    │   └── FeaturesNotFound
     ├── Conflict
-    │   └── FilmBusy
+    │   └── FilmBusy  TagNotTrained  ModelUnavailable
     ├── UploadRefused       too large, empty, or not a video
     ├── Unavailable         heals by itself: retry_after_s
     └── ServerError         a mistake of the server
@@ -89,6 +90,10 @@ class FilmNotFound(NotFound):
     """No film has this id."""
 
 
+class FeaturesNotFound(NotFound):
+    """No features of the film's key frames are stored."""
+
+
 class FrameNotFound(NotFound):
     """The film has no key frame with this number."""
 
@@ -117,6 +122,14 @@ class FilmBusy(Conflict):
     """The film is being analysed."""
 
 
+class TagNotTrained(Conflict):
+    """The model that tagged the film was not trained on the tag."""
+
+
+class ModelUnavailable(Conflict):
+    """The model that tagged the film cannot be run any more; a retag takes the active one."""
+
+
 class UploadRefused(ApiError):
     """The film was not taken: too large, empty, or not sent as a video."""
 
@@ -132,11 +145,14 @@ class ServerError(ApiError):
 BY_CODE: Mapping[str, type[ApiError]] = {
     "film_not_found": FilmNotFound,
     "frame_not_found": FrameNotFound,
+    "features_not_found": FeaturesNotFound,
     "tag_not_found": TagNotFound,
     "model_not_found": ModelNotFound,
     "verdict_not_found": VerdictNotFound,
     "upload_not_found": UploadNotFound,
     "film_busy": FilmBusy,
+    "tag_not_trained": TagNotTrained,
+    "model_unavailable": ModelUnavailable,
     "upload_too_large": UploadRefused,
     "unsupported_media_type": UploadRefused,
     "empty_upload": UploadRefused,

@@ -6,7 +6,17 @@ from urllib.parse import quote
 
 from reeltag.film_calls import film_path
 from reeltag.transport import Transport
-from reeltag.types import Film, FilmTag, Frame, Page, Segment, SimilarFilm, Verdict
+from reeltag.types import (
+    Features,
+    Film,
+    FilmTag,
+    Frame,
+    Page,
+    Segment,
+    SimilarFilm,
+    UnsureFrame,
+    Verdict,
+)
 
 Word = Literal["json", "csv", "nfo", "vtt", "vtt-metadata", "chapters", "edl", "otio"]
 
@@ -58,16 +68,55 @@ class FindingCalls(Transport):
         *,
         tag: str | None = None,
         top_k: int | None = None,
+        sort: Literal["time_s", "-score"] | None = None,
         cursor: str | None = None,
         limit: int | None = None,
     ) -> Page[Frame]:
-        """Return key frames in time order with their first tags."""
-        params = {"tag": tag, "top_k": top_k, "cursor": cursor, "limit": limit}
+        """Return key frames with their first tags, in time order or by the score of `tag`."""
+        params = {"tag": tag, "top_k": top_k, "sort": sort, "cursor": cursor, "limit": limit}
         return self.page(Frame, f"{film_path(film_id)}/frames", params)
 
     def get_frame_image(self, film_id: str, n: int) -> bytes:
         """Return a key frame as JPEG."""
         return self.send("GET", f"{film_path(film_id)}/frames/{n}/image").content
+
+    def explain_frame(self, film_id: str, n: int, tag: str) -> bytes:
+        """Return a key frame as JPEG, coloured where it speaks for a tag.
+
+        Raises:
+            TagNotTrained: The model that tagged the film does not know the tag.
+            ModelUnavailable: That model is gone or damaged.
+        """
+        return self.send(
+            "GET", f"{film_path(film_id)}/frames/{n}/explanation", {"tag": tag}
+        ).content
+
+    def get_contact_sheet(
+        self,
+        film_id: str,
+        *,
+        tag: str | None = None,
+        columns: int | None = None,
+        limit: int | None = None,
+    ) -> bytes:
+        """Return key frames on one JPEG; with `tag` the strongest of that tag, best first."""
+        params = {"tag": tag, "columns": columns, "limit": limit}
+        return self.send("GET", f"{film_path(film_id)}/contact-sheet", params).content
+
+    def list_review(
+        self, *, cursor: str | None = None, limit: int | None = None
+    ) -> Page[UnsureFrame]:
+        """Return the key frames of all films that the model is least sure of; humans come next."""
+        return self.page(UnsureFrame, "/v1/review", {"cursor": cursor, "limit": limit})
+
+    def get_film_features(self, film_id: str) -> Features:
+        """Return what the convolutional base saw in the film's key frames.
+
+        Raises:
+            FeaturesNotFound: The film is not analysed, or they are gone.
+        """
+        answer = self.send("GET", f"{film_path(film_id)}/features")
+        return Features(base_id=answer.headers["Reeltag-Base-Id"], content=answer.content)
 
     def list_similar_films(
         self,

@@ -131,6 +131,24 @@ class Frame(Value):
     image_url: str
 
 
+class UnsureFrame(Frame):
+    """A key frame that the model is unsure of, and the film it lies in."""
+
+    film_id: str
+    film_title: str
+    margin: float
+
+
+class Features(Value):
+    """What a convolutional base saw in a film's key frames.
+
+    `content` is a NumPy file: `(frames, 2048)` float16, in the order of `n`.
+    """
+
+    base_id: str
+    content: bytes
+
+
 class SimilarFilm(Value):
     """A film and how like another it is."""
 

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from app.config import Settings
 from app.domain.films import FilmStatus, Stage
-from app.domain.library import Film, FilmQuery, FrameView, Page, Verdict
+from app.domain.library import Film, FilmQuery, FrameSort, FrameView, Page, Verdict
 from app.domain.segments import SegmentRules
 from app.domain.shots import Shot
 from app.domain.tags import FilmTag, Segment, TagScore
@@ -135,10 +135,16 @@ class FakeFilms:
         return [Segment("Beach/Sea", 4.0, 16.0, 0.75)]
 
     def frames(
-        self, film_id: str, tag: str | None, cursor: str | None, limit: int, top_k: int
+        self,
+        film_id: str,
+        tag: str | None,
+        cursor: str | None,
+        limit: int,
+        top_k: int,
+        sort: FrameSort = "time_s",
     ) -> Page[FrameView]:
         """Three frames, two to a page."""
-        self.asked.append(("frames", film_id, tag, cursor, limit, top_k))
+        self.asked.append(("frames", film_id, tag, cursor, limit, top_k, sort))
         self.get(film_id)
         frames = tuple(
             FrameView(n, n + 0.5, Shot(float(n), n + 1.0), (TagScore("War", 0.25),))
@@ -172,6 +178,22 @@ class FakeSearch:
         return {"War": 7}
 
 
+class FakePictures:
+    """Answers every wish with the same picture and remembers it."""
+
+    def __init__(self, films: FakeFilms) -> None:
+        self._films = films
+
+    def explanation(self, film_id: str, n: int, tag: str) -> bytes:
+        self._films.asked.append(("explanation", film_id, n, tag))
+        return self._films.frame_image(film_id, n)
+
+    def contact_sheet(self, film_id: str, tag: str | None, columns: int, limit: int) -> bytes:
+        self._films.asked.append(("sheet", film_id, tag, columns, limit))
+        self._films.get(film_id)
+        return JPEG
+
+
 class Door:
     """Storage, queue or database of which only the checks are asked."""
 
@@ -201,5 +223,6 @@ def fake_services(folder: Path, **settings: Any) -> Any:
         database=Door(),
         jobs=Door(),
         settings=Settings(data_dir=folder, **settings),
+        pictures=FakePictures(films),
         current_model=make_manifest,
     )

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from app.db import films, frames
 from app.db.session import Database
-from app.domain.library import ChunkRecord, Film, NewFilm, thumbnail_key
+from app.domain.library import ChunkRecord, Film, ModelRecord, NewFilm, thumbnail_key
 from app.domain.plan import Wish
 from app.domain.shots import ScoredFrame, ScoredShot, Shot
 from app.domain.tags import FilmTag, Segment
-from app.errors import DatabaseUnavailable, NotFound, OperationalError
+from app.errors import ArtifactError, DatabaseUnavailable, NotFound, OperationalError
+from app.ports import Explainer
 from app.storage.keys import checked, checked_prefix
 from tests.fakes import TAGS
 
@@ -125,6 +126,11 @@ class MemoryQueue:
     def check(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def no_network(record: ModelRecord) -> Explainer:
+    """A loader on a machine where the artifact of no model is whole."""
+    raise ArtifactError(f"{record.path}: no such directory")
 
 
 def store_film(database: Database, sha256: str | None = None, title: str = "A film") -> Film:

@@ -1,13 +1,12 @@
-"""What was found in a film, over HTTP: tags, segments, key frames, exports, verdicts.
+"""What was found in a film, over HTTP: tags, segments, key frames, verdicts.
 
 Everything is derived from stored scores when asked; nothing here waits for a network. A film that
 is not analysed yet answers with empty lists.
 """
 
-import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query
 
 from app.api.dependencies import (
     DEFAULT_TOP_K,
@@ -35,14 +34,11 @@ from app.api.schemas import (
     VerdictBody,
 )
 from app.domain.aggregation import MAX_FILM_TAGS
-from app.domain.library import FrameView, Verdict
+from app.domain.library import FrameSort, FrameView, Verdict
 from app.domain.segments import DEFAULT_MAX_GAP_S, SegmentRules
 from models.vocabulary import TAGS
 
 router = APIRouter(prefix="/v1", tags=["findings"])
-
-IMAGE_CACHING = "private, no-cache"
-"""A retag can put another picture at the same number: kept, but asked for again by its ETag."""
 
 
 @router.get(
@@ -109,7 +105,7 @@ def list_segments(
     "/films/{film_id}/frames",
     operation_id="listFrames",
     summary="Key frames of a film",
-    responses=describe(404, 503),
+    responses=describe(400, 404, 503),
 )
 def list_frames(
     services: GivenServices,
@@ -118,41 +114,20 @@ def list_frames(
         str | None, Query(description="Only frames with this tag among their first `top_k`.")
     ] = None,
     top_k: TopK = DEFAULT_TOP_K,
+    sort: Annotated[
+        FrameSort,
+        Query(description="Order: `time_s`, or `-score`: the strongest frames of `tag` first."),
+    ] = "time_s",
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> FramePageBody:
     """Return key frames with their time, shot and first tags."""
     name = tag_name(tag) if tag is not None else None
-    page = services.films.frames(film_id, tag=name, cursor=cursor, limit=limit, top_k=top_k)
+    page = services.films.frames(
+        film_id, tag=name, cursor=cursor, limit=limit, top_k=top_k, sort=sort
+    )
     items = [_frame_body(film_id, frame) for frame in page.items]
     return FramePageBody(items=items, next_cursor=page.next_cursor)
-
-
-@router.get(
-    "/films/{film_id}/frames/{n}/image",
-    operation_id="getFrameImage",
-    summary="Picture of a key frame",
-    response_class=Response,
-    responses={
-        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
-        304: {"description": "The caller has this picture already."},
-        **describe(404, 503),
-    },
-)
-def get_frame_image(
-    services: GivenServices,
-    film_id: FilmId,
-    n: int,
-    if_none_match: Annotated[str | None, Header()] = None,
-) -> Response:
-    """Return the key frame as JPEG, with an ETag."""
-    content = services.films.frame_image(film_id, n)
-    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": etag, "Cache-Control": IMAGE_CACHING}
-    known = {word.strip().removeprefix("W/") for word in (if_none_match or "").split(",")}
-    if etag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type="image/jpeg", headers=headers)
 
 
 def _frame_body(film_id: str, frame: FrameView) -> FrameBody:

@@ -5,8 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.schemas import FilmBody
-from app.domain.findings import FoundSegment, TimelineEntry
+from app.api.schemas import FilmBody, ShotBody, TagScoreBody
+from app.domain.findings import FoundSegment, TimelineEntry, UnsureFrame
 from app.domain.library import Verdict
 from app.domain.verdicts import Scope, VerdictRecord
 from models.vocabulary import slug_of
@@ -155,4 +155,39 @@ class StoredVerdictPageBody(BaseModel):
     """Verdicts on a film, the oldest first."""
 
     items: list[StoredVerdictBody]
+    next_cursor: str | None
+
+
+class UnsureFrameBody(BaseModel):
+    """A key frame that the model is unsure of, and the film it lies in."""
+
+    film_id: str
+    film_title: str
+    margin: float = Field(description="Best score less the second best.")
+    n: int = Field(description="Number of the key frame, from 0.")
+    time_s: float
+    shot: ShotBody
+    tags: list[TagScoreBody] = Field(description="Its first tags, best first.")
+    image_url: str
+
+    @classmethod
+    def of(cls, found: UnsureFrame) -> "UnsureFrameBody":
+        """Build the body of `found`."""
+        frame = found.frame
+        return cls(
+            film_id=found.film_id,
+            film_title=found.film_title,
+            margin=found.margin,
+            n=frame.n,
+            time_s=frame.time_s,
+            shot=ShotBody(start_s=frame.shot.start_s, end_s=frame.shot.end_s),
+            tags=[TagScoreBody.of(tag) for tag in frame.tags],
+            image_url=f"/v1/films/{found.film_id}/frames/{frame.n}/image",
+        )
+
+
+class UnsureFramePageBody(BaseModel):
+    """Key frames of all films, the least sure first."""
+
+    items: list[UnsureFrameBody]
     next_cursor: str | None

@@ -6,7 +6,7 @@ Frozen values between the database, the services and the API. Knows no row and n
 from dataclasses import dataclass
 from typing import Literal
 
-from app.domain.library import Film
+from app.domain.library import Film, FrameView, KeyFrameRecord
 from app.domain.tags import Segment
 
 SegmentSort = Literal["-score", "-created_at"]
@@ -73,3 +73,47 @@ class TimelineEntry:
     tag: str
     film_count: int
     coverage_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnsureRow:
+    """A key frame that the model is unsure of, as it is stored.
+
+    Attributes:
+        film_id: Its film.
+        film_title: The film's title.
+        model_version: The model that gave the scores.
+        margin: Best score less the second best.
+        frame: The key frame with its score row.
+    """
+
+    film_id: str
+    film_title: str
+    model_version: str | None
+    margin: float
+    frame: KeyFrameRecord
+
+
+@dataclass(frozen=True, slots=True)
+class UnsureFrame:
+    """A key frame that the model is unsure of, as it is shown; see `UnsureRow`."""
+
+    film_id: str
+    film_title: str
+    margin: float
+    frame: FrameView
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFeatures:
+    """Where a film's features lie.
+
+    Attributes:
+        key: Of a NumPy array `(frames, feature_size)` float16, rows in the order of `n`.
+        size_bytes: Of the object.
+        base_id: The convolutional base that gave them.
+    """
+
+    key: str
+    size_bytes: int
+    base_id: str

@@ -37,6 +37,9 @@ class Verdict(StrEnum):
 Sort = Literal["-created_at", "created_at", "title", "-title", "-score", "-coverage_s"]
 """Order of films; ``-`` is greatest first; the last two go by the first tag asked for."""
 
+FrameSort = Literal["time_s", "-score"]
+"""Order of the key frames of a film; ``-score`` goes by the tag asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
@@ -186,6 +189,11 @@ class FrameView:
     time_s: float
     shot: Shot
     tags: tuple[TagScore, ...]
+
+
+def score_in(frame: FrameView, tag: str | None) -> float:
+    """Return the score that a key frame is shown with for a tag; 0 where it is not among them."""
+    return next((one.score for one in frame.tags if one.tag == tag), 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,3 +72,17 @@ def top_tags(
 ) -> list[TagScore]:
     """Return the `top_k` tags of one score row, `(tags,)`, best first."""
     return [TagScore(tags[place], float(scores[place])) for place in top_indices(scores, top_k)]
+
+
+def margin_of(scores: NDArray[np.float32]) -> float:
+    """Return by how much the best of a score row, `(tags,)`, leads the second best.
+
+    Small: the network is unsure of the frame. A row of one tag is led from zero.
+
+    Source:
+        Scheffer, Decomain & Wrobel 2001, "Active Hidden Markov Models for Information
+        Extraction", section 4 (margin sampling).
+    """
+    best = np.sort(scores)[::-1]
+    second = float(best[1]) if len(best) > 1 else 0.0
+    return float(best[0]) - second

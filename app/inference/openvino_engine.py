@@ -38,7 +38,7 @@ class OpenVinoEngine:
         self._manifest = artifact.manifest
         self._precision = _resolved(core, precision)
         # the graph reads its weights from this buffer while it is compiled
-        self._buffer, graph = _read_graph(core, artifact)
+        self._buffer, graph = read_graph(core, artifact)
         options: dict[str, object] = {
             "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all threads
             "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[self._precision],
@@ -89,8 +89,20 @@ def _resolved(core: ov.Core, precision: str) -> str:
     return "bf16" if "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
 
 
-def _read_graph(core: ov.Core, artifact: Artifact) -> tuple[NDArray[np.uint8], ov.Model]:
-    """Read the graph with its weights and compare its shapes with the manifest."""
+def read_graph(core: ov.Core, artifact: Artifact) -> tuple[NDArray[np.uint8], ov.Model]:
+    """Read the graph with its weights and compare its shapes with the manifest.
+
+    Args:
+        core: Reads it.
+        artifact: Verified artifact.
+
+    Returns:
+        The buffer that holds the weights, which must outlive the reading and compiling of the
+        graph, and the graph.
+
+    Raises:
+        ArtifactError: It cannot be read or is not what the manifest says.
+    """
     try:
         buffer = read_cpu_weights(artifact)
     except BadArtifactError as exc:

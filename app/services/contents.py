@@ -5,7 +5,8 @@ needs no network. A film that is not ready yet answers with what it has, perhaps
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from app.db import films as rows
 from app.db import frames as frame_rows
@@ -14,7 +15,15 @@ from app.db.session import Database
 from app.db.verdicts import load_all_verdicts
 from app.domain.aggregation import film_tags
 from app.domain.cursors import read_cursor, write_cursor
-from app.domain.library import Film, FrameView, KeyFrameRecord, Page, apply_verdicts
+from app.domain.library import (
+    Film,
+    FrameSort,
+    FrameView,
+    KeyFrameRecord,
+    Page,
+    apply_verdicts,
+    score_in,
+)
 from app.domain.segments import SegmentRules, tag_segments
 from app.domain.shots import ScoredShot, Shot
 from app.domain.tags import DEFAULT_TOP_K, FilmTag, Segment, top_tags
@@ -118,8 +127,9 @@ class FilmContents:
         cursor: str | None = None,
         limit: int = 100,
         top_k: int = DEFAULT_TOP_K,
+        sort: FrameSort = "time_s",
     ) -> Page[FrameView]:
-        """Return key frames in time order with their first tags, after humans had the last word.
+        """Return key frames with their first tags, after humans had the last word.
 
         Args:
             film_id: The film.
@@ -127,36 +137,28 @@ class FilmContents:
             cursor: Where to go on, as an earlier page gave it.
             limit: Frames on the page, 1 to `MAX_LIMIT`.
             top_k: Tags of each frame that the model gave; those of humans come first.
+            sort: In time order, or the strongest frames of `tag` first.
 
         Raises:
             FilmNotFound: No film has this id.
-            InvalidRequest: The cursor or the limit cannot be understood.
+            InvalidRequest: The cursor or the limit cannot be understood, or `sort` needs a tag.
         """
         if not 1 <= limit <= MAX_LIMIT:
             raise InvalidRequest(f"limit is 1 to {MAX_LIMIT}, not {limit}")
+        if sort == "-score" and tag is None:
+            raise InvalidRequest("sort=-score needs a tag")
         first = 0 if cursor is None else int(read_cursor(cursor, [int])[0])
         if not 0 <= first < 2**31:
             raise InvalidRequest("the cursor was not given by this list")
         film = self.get(film_id)
-        manifest = self._models.manifest_of(film.model_version)
-        found: list[FrameView] = []
-        if film.shown_run is None or manifest is None:
-            return Page(())
-        with self._database.session() as session:
-            verdicts = load_all_verdicts(session, film_id)
-        while len(found) <= limit:
-            with self._database.session() as session:
-                records = frame_rows.list_frames(
-                    session, film_id, film.shown_run, first=first, limit=READ_AT_ONCE
-                )
-            views = [_view(record, manifest, top_k, verdicts) for record in records]
-            found += [v for v in views if tag is None or tag in {score.tag for score in v.tags}]
-            if len(records) < READ_AT_ONCE:
-                break
-            first = records[-1].n + 1
-        if len(found) <= limit:
-            return Page(tuple(found))
-        return Page(tuple(found[:limit]), write_cursor([found[limit].n]))
+        if sort == "time_s":  # the cursor is the number of the next frame
+            found = list(islice(self._views(film, tag, top_k, first), limit + 1))
+            goes_on = found[limit].n if len(found) > limit else None
+        else:  # the cursor is its place in the order
+            by_score = sorted(self._views(film, tag, top_k), key=lambda v: (-score_in(v, tag), v.n))
+            found = by_score[first : first + limit + 1]
+            goes_on = first + limit if len(found) > limit else None
+        return Page(tuple(found[:limit]), None if goes_on is None else write_cursor([goes_on]))
 
     def frame(self, film_id: str, n: int) -> KeyFrameRecord:
         """Return one key frame with its full score row.
@@ -190,6 +192,27 @@ class FilmContents:
             return self._storage.get_bytes(newer.thumbnail_key)
         except NotFound as exc:
             raise FrameNotFound(f"the picture of key frame {n} is gone") from exc
+
+    def _views(
+        self, film: Film, tag: str | None, top_k: int, first: int = 0
+    ) -> Iterator[FrameView]:
+        """Give the key frames that are shown with `tag`, None: all, from number `first` on."""
+        manifest = self._models.manifest_of(film.model_version)
+        if film.shown_run is None or manifest is None:
+            return
+        with self._database.session() as session:
+            verdicts = load_all_verdicts(session, film.id)
+        records = None
+        while records is None or len(records) == READ_AT_ONCE:
+            with self._database.session() as session:
+                records = frame_rows.list_frames(
+                    session, film.id, film.shown_run, first=first, limit=READ_AT_ONCE
+                )
+            for record in records:
+                view = _view(record, manifest, top_k, verdicts)
+                if tag is None or any(score.tag == tag for score in view.tags):
+                    yield view
+                first = record.n + 1
 
     def _derived_tags(self, film: Film, top_k: int) -> list[FilmTag]:
         shots, manifest = self._shown_shots(film)

@@ -30,6 +30,7 @@ from app.services.corrections import Corrections
 from app.services.models import ModelService
 from app.services.retagging import wish_for
 from app.services.search import SearchService
+from app.services.upload_notes import sweep_resumable
 from app.services.uploads import IncomingFile, sweep_incoming
 
 log = logging.getLogger(__name__)
@@ -208,10 +209,13 @@ class FilmService(Corrections):
     def sweep(self, older_than_s: float = ORPHAN_AGE_S) -> int:
         """Delete objects without a film and unfinished uploads, older than `older_than_s`.
 
+        Resumable uploads go when they expire.
+
         Returns:
             How many objects and files went.
         """
         swept = sweep_incoming(self._incoming_dir, older_than_s)
+        swept += sweep_resumable(self._incoming_dir)
         latest = time.time() - older_than_s
         for batch in _batches(_last_stored(self._storage), 500):
             with self._database.session() as session:

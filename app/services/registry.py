@@ -10,6 +10,7 @@ from app.db.session import Database
 from app.ports import JobQueue, ObjectStore
 from app.services.films import FilmService
 from app.services.models import ModelService
+from app.services.pictures import Pictures
 from app.services.publishing import ModelPublisher
 from app.services.retagging import Retagging
 from app.services.search import SearchService
@@ -30,6 +31,7 @@ class Services:
         settings: What was set from outside.
         publisher: Takes models into the library and activates them.
         retagging: Brings the library's films up to the model in use.
+        pictures: Why a key frame has a tag; a film on one sheet.
     """
 
     films: FilmService
@@ -41,6 +43,7 @@ class Services:
     settings: Settings
     publisher: ModelPublisher
     retagging: Retagging
+    pictures: Pictures
 
     def current_model(self) -> Manifest | None:
         """Return what the model for new analyses says of itself; None where there is none.

@@ -1,4 +1,4 @@
-"""Key frame -> JPEG bytes. Knows pictures only, no films and no storage."""
+"""Key frame -> JPEG bytes and back. Knows pictures only, no films and no storage."""
 
 import cv2
 import numpy as np
@@ -22,3 +22,19 @@ def encode_jpeg(picture: NDArray[np.uint8], quality: int = 85) -> bytes:
     if not done:
         raise ValueError(f"a picture of {picture.shape} cannot be encoded as JPEG")
     return bytes(encoded.tobytes())
+
+
+def decode_jpeg(content: bytes) -> NDArray[np.uint8]:
+    """Decode a picture that `encode_jpeg` made.
+
+    Returns:
+        `(height, width, 3)` uint8 RGB.
+
+    Raises:
+        ValueError: The bytes are no picture.
+    """
+    coded = np.frombuffer(content, np.uint8)
+    picture = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
+    if picture is None:
+        raise ValueError("these bytes are no picture")
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)

@@ -49,7 +49,8 @@ def test_the_curl_lines_of_the_readme_run(sample, service, tmp_path):
         ["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "frame.jpg").read_bytes().startswith(b"\xff\xd8")
+    for picture in ("frame.jpg", "why.jpg", "sheet.jpg"):
+        assert (tmp_path / picture).read_bytes().startswith(b"\xff\xd8"), picture
     assert '"status":"done"' in done.stdout.replace(" ", "")
 
 

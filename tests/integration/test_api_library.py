@@ -17,6 +17,7 @@ from app.main import create_app
 from app.pipeline import summarise
 from app.services.films import FilmService
 from app.services.models import ModelService
+from app.services.pictures import Pictures
 from app.services.publishing import ModelPublisher
 from app.services.registry import Services
 from app.services.retagging import Retagging
@@ -25,7 +26,7 @@ from app.storage.local import LocalStorage
 from models.vocabulary import TAGS
 from tests.api_client import JPEG, AppClient
 from tests.fakes import make_manifest
-from tests.memory import MemoryQueue, finish, row, scored_shots, store_shots
+from tests.memory import MemoryQueue, finish, no_network, row, scored_shots, store_shots
 
 MP4 = {"Content-Type": "video/mp4"}
 
@@ -48,6 +49,7 @@ def library(database: Database, tmp_path: Path) -> SimpleNamespace:
     services = Services(
         films, models, SearchService(database), storage, database, jobs, settings,
         ModelPublisher(models, storage, tmp_path / "models"), Retagging(database, jobs, models),
+        Pictures(films, models, no_network),
     )  # fmt: skip
     return SimpleNamespace(client=AppClient(create_app(services)), services=services, jobs=jobs,
                           storage=storage, database=database, folder=tmp_path)  # fmt: skip

@@ -12,6 +12,7 @@ from app.db.session import Database
 from app.main import create_app
 from app.services.films import FilmService
 from app.services.models import ModelService
+from app.services.pictures import Pictures
 from app.services.publishing import ModelPublisher
 from app.services.registry import Services
 from app.services.retagging import Retagging
@@ -23,6 +24,7 @@ from tests.memory import (
     MemoryQueue,
     MemoryStorage,
     finish,
+    no_network,
     row,
     scored_shots,
     store_film,
@@ -46,6 +48,7 @@ def library(database: Database, tmp_path: Path) -> SimpleNamespace:
     services = Services(
         films, models, SearchService(database), storage, database, jobs, settings, publisher,
         Retagging(database, jobs, models),
+        Pictures(films, models, no_network),
     )  # fmt: skip
     return SimpleNamespace(
         client=AppClient(create_app(services)),

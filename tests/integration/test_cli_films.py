@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.db.search import list_films
 from app.db.session import Database
+from app.domain.library import FilmQuery
 from app.domain.tags import FilmTag, Segment
-from tests.memory import finish
+from tests.memory import finish, scored_shots, store_shots
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +182,20 @@ def test_verdicts_are_said_listed_and_taken_back(film: Path):
                   ("accepted", "--from", "2", "--to", "1")):  # fmt: skip
         assert reeltag("verdicts", "add", film_id, "war", *wrong).exit_code == 2, wrong
     assert reeltag("verdicts", "add", film_id, "war", "accepted", "--frame", "0").exit_code == 1
+
+
+def test_key_frames_to_review_are_listed_from_the_command_line(film: Path, tmp_path: Path):
+    assert "No key frame" in reeltag("search", "review").output
+    reeltag("films", "add", film, "--title", "Sea")
+    database = Database(f"sqlite:///{tmp_path / 'data' / 'reeltag.sqlite3'}")
+    with database.session() as session:
+        (stored,) = list_films(session, FilmQuery()).items
+    assert store_shots(database, stored, scored_shots([[0.9, 0.1, 0, 0, 0], [0.5, 0.4, 0, 0, 0]]))
+    assert finish(database, stored)
+    database.dispose()
+    found = json.loads(reeltag("search", "review", "--json").output)
+    assert [(one["n"], round(one["margin"], 2)) for one in found] == [(1, 0.1), (0, 0.8)]
+    assert "0.100" in reeltag("search", "review", "--limit", "1").output
+    assert reeltag("verdicts", "add", stored.id, "war", "rejected", "--frame", "1").exit_code == 0
+    (left,) = json.loads(reeltag("search", "review", "--json").output)
+    assert left["n"] == 0

@@ -1,5 +1,6 @@
 """Films as the service sees them: rows on SQLite and PostgreSQL, bytes on a real disk."""
 
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ from app.errors import (
 from app.pipeline import summarise
 from app.services.films import FilmService
 from app.services.models import ModelService
+from app.services.resumable import ResumableUploads
 from app.storage.local import LocalStorage
 from models.artifact import Artifact, BadArtifactError
 from tests.fakes import make_manifest
@@ -320,6 +322,16 @@ class TestLife:
         assert service.sweep(older_than_s=-1) == 1
         assert leftovers(tmp_path) == []
         incoming.discard()
+
+    def test_sweep_deletes_resumable_uploads_that_expired(
+        self, service: FilmService, tmp_path: Path
+    ) -> None:
+        uploads = ResumableUploads(tmp_path / "incoming", service, expires_s=60)
+        kept, idle = uploads.create(9), uploads.create(9)
+        for path in uploads.path.glob(f"{idle.id}.*"):
+            os.utime(path, (0, 0))
+        assert service.sweep() == 2
+        assert {path.stem for path in uploads.path.iterdir()} == {kept.id}
 
     @pytest.mark.parametrize("film_id", [NO_FILM, "", "x", "a\0b", "../x", "é" * 32, "A" * 32])
     def test_film_that_is_not_there_is_not_found(self, service: FilmService, film_id: str) -> None:

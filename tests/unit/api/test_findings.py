@@ -104,3 +104,43 @@ def test_an_export_as_csv_is_a_table_of_segments(client: AppClient, film_path: s
         "tag,start_s,end_s,score,source",
         "Beach/Sea,4.000,16.000,0.750000,model",
     ]
+
+
+def test_frames_can_be_asked_for_strongest_first(client: AppClient, services: Any, film_path: str):
+    client.get(f"{film_path}/frames?tag=war&sort=-score")
+    assert services.films.asked[-1][-1] == "-score"
+    assert client.get(f"{film_path}/frames?tag=war&sort=score").status_code == 422
+
+
+def test_an_explanation_is_asked_for_by_slug_and_recognised_by_its_etag(
+    client: AppClient, services: Any, film_path: str
+):
+    path = f"{film_path}/frames/0/explanation?tag=beach-sea"
+    first = client.get(path)
+    assert services.films.asked[-1][2:] == (0, "Beach/Sea")
+    assert (first.content, first.headers["content-type"]) == (JPEG, "image/jpeg")
+    again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "code"),
+    [
+        ("0/explanation?tag=tax+return", 404, "tag_not_found"),
+        ("7/explanation?tag=war", 404, "frame_not_found"),
+        ("0/explanation", 422, "invalid_request"),
+    ],
+)
+def test_what_cannot_be_explained_has_its_code(
+    client: AppClient, film_path: str, end: str, status: int, code: str
+):
+    answer = client.get(f"{film_path}/frames/{end}")
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_options_for_a_sheet_reach_the_service(client: AppClient, services: Any, film_path: str):
+    answer = client.get(f"{film_path}/contact-sheet?tag=WAR&columns=3&limit=5")
+    assert (answer.content, answer.headers["content-type"]) == (JPEG, "image/jpeg")
+    assert services.films.asked[-1][2:] == ("War", 3, 5)
+    for wrong in ("columns=0", "columns=9", "limit=0", "limit=121"):
+        assert client.get(f"{film_path}/contact-sheet?{wrong}").status_code == 422

@@ -3,7 +3,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.preprocessing import PreprocessingSpec, to_network_input, to_network_inputs
+from models.preprocessing import (
+    PreprocessingSpec,
+    to_network_input,
+    to_network_inputs,
+    to_picture_plane,
+)
 
 SQUARE = PreprocessingSpec(width_px=80, height_px=80)
 
@@ -76,3 +81,28 @@ def test_a_batch_is_its_pictures_one_by_one():
 def test_what_is_no_rgb_picture_is_refused(picture):
     with pytest.raises(ValueError, match="picture"):
         to_network_input(picture, SQUARE)
+
+
+@pytest.mark.parametrize("aspect", ["squash", "crop", "letterbox"])
+@pytest.mark.parametrize(("height", "width"), [(90, 320), (320, 90), (100, 100)])
+def test_what_the_network_says_of_a_place_is_laid_over_that_place(aspect, height, width):
+    spec = PreprocessingSpec(width_px=120, height_px=120, aspect=aspect)
+    picture = np.zeros((height, width, 3), np.uint8)
+    y, x = round(height * 0.5), round(width * 0.55)
+    picture[y - 8 : y + 8, x - 8 : x + 8] = 255
+    seen = to_network_input(picture, spec)[:, :, 0].astype(np.float32) / 255
+    laid = to_picture_plane(seen, height, width, spec)
+    assert laid.shape == (height, width)
+    assert laid.dtype == np.float32
+    assert 0 <= laid.min() <= laid.max() <= 1
+    rows, columns = np.nonzero(laid > 0.5)
+    assert (abs(rows.mean() - y + 0.5), abs(columns.mean() - x + 0.5)) < (2, 2)
+    assert laid[picture[:, :, 0] == 0].mean() < 0.05
+
+
+def test_nothing_is_said_of_what_the_network_did_not_see():
+    spec = PreprocessingSpec(width_px=100, height_px=100, aspect="crop")
+    laid = to_picture_plane(np.ones((3, 3), np.float32), 100, 200, spec)
+    assert not laid[:, :50].any()
+    assert not laid[:, 150:].any()
+    assert laid[:, 50:150].min() > 0.999

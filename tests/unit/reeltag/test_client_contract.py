@@ -14,8 +14,10 @@ from reeltag import errors, types
 from reeltag.client import Client
 from tests.api_client import fake_services
 
-NOT_OFFERED: frozenset[str] = frozenset()
-"""Operations of /v1 that are no method of the client, on purpose."""
+NOT_OFFERED: frozenset[str] = frozenset(
+    {"getUploadOptions", "createUpload", "getUpload", "appendToUpload", "deleteUpload"}
+)
+"""Operations of /v1 that are no method of the client, on purpose: steps of `upload_resumable`."""
 
 HTTP_ONLY = {"film_id", "range", "if-range", "if-none-match"}
 """What is said in other words: by place, or only between machines."""
@@ -26,7 +28,7 @@ NAMES = {
     "TagScoreBody": types.TagScore, "FrameBody": types.Frame,
     "SimilarFilmBody": types.SimilarFilm, "TimelineBody": types.TimelineEntry,
     "StoredVerdictBody": types.Verdict, "TagBody": types.Tag, "ModelBody": types.Model,
-    "RetagReportBody": types.RetagReport,
+    "RetagReportBody": types.RetagReport, "UnsureFrameBody": types.UnsureFrame,
 }  # fmt: skip
 
 
