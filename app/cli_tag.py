@@ -4,8 +4,6 @@ Turns an analysis into tables for people and JSON for programs. Imported only wh
 runs: it needs the decoder and the network.
 """
 
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from app.bootstrap import build_classifier, build_reader
-from app.cli_library import print_table
+from app.cli_library import print_json, print_table
 from app.config import Settings
 from app.domain.films import Sampling, Stage
 from app.domain.tags import DEFAULT_TOP_K, top_tags
@@ -220,7 +218,7 @@ def _print_json(documents: Sequence[dict[str, Any]], *, single: bool) -> None:
     if single and not documents:
         return
     value = documents[0] if single else documents
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    print_json(value)
 
 
 def _short(number: float) -> float:
