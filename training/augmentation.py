@@ -1,4 +1,4 @@
-"""Random changes that leave a picture's tags true: crop, mirror, colour, blending.
+"""Random changes that leave a picture's tags true: crop, mirror, bars, packing, colour, blending.
 
 Knows pictures and numbers, not files and not the network. The final resize is the one of
 `models.preprocessing`, so training and the service shrink pictures with the same code.
@@ -6,6 +6,7 @@ Knows pictures and numbers, not files and not the network. The final resize is t
 
 import math
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +17,16 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G, B in brightness. Source: ITU-R BT.601."""
 
 _CROP_TRIES = 5
+
+_BARS = (0.05, 0.26)
+"""Share of the frame that bars cover; 0.26 is a film of 2.39:1 in a frame of 16:9."""
+
+_PILLARS = 0.2
+"""Share of the bars that stand left and right, as around old films of 4:3."""
+
+_JPEG_QUALITY = (15, 60)
+_VIDEO_QUALITY = (8, 35)
+_VIDEO_SCALE = (0.4, 0.8)
 
 
 def augmented(
@@ -36,6 +47,12 @@ def augmented(
         picture = random_crop(picture, config, rng)
     if config.mirror and rng.random() < 0.5:
         picture = picture[:, ::-1]
+    if config.letterbox > 0 and rng.random() < config.letterbox:
+        picture = letterboxed(picture, rng)
+    if config.jpeg_noise > 0 and rng.random() < config.jpeg_noise:
+        picture = jpeg_packed(picture, int(rng.integers(*_JPEG_QUALITY)))
+    if config.video_noise > 0 and rng.random() < config.video_noise:
+        picture = video_packed(picture, rng)
     view = to_network_input(picture, spec)
     if config.colour_jitter > 0:
         view = jitter_colour(view, config.colour_jitter, rng)
@@ -62,6 +79,42 @@ def random_crop(picture: Pictures, config: TrainConfig, rng: np.random.Generator
             top = int(rng.integers(0, height - crop_height + 1))
             return picture[top : top + crop_height, left : left + crop_width]
     return picture
+
+
+def letterboxed(picture: Pictures, rng: np.random.Generator) -> Pictures:
+    """Put black bars above and below, or at both sides, that cover `_BARS` of the new picture."""
+    share = rng.uniform(*_BARS)
+    height, width = picture.shape[:2]
+    if rng.random() < _PILLARS:
+        bar = round(width * share / (1 - share) / 2)
+        return np.pad(picture, ((0, 0), (bar, bar), (0, 0)))
+    bar = round(height * share / (1 - share) / 2)
+    return np.pad(picture, ((bar, bar), (0, 0), (0, 0)))
+
+
+def jpeg_packed(picture: Pictures, quality: int) -> Pictures:
+    """Pack as JPEG of `quality` (1..100, colour at half resolution) and unpack again."""
+    rgb = np.ascontiguousarray(picture)
+    done, packed = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise ValueError("a picture could not be packed as JPEG")
+    unpacked = cv2.imdecode(packed, cv2.IMREAD_COLOR)
+    return np.asarray(np.asarray(unpacked)[..., ::-1], np.uint8)
+
+
+def video_packed(picture: Pictures, rng: np.random.Generator) -> Pictures:
+    """Look like an intra frame at a low bit rate: fewer lines, then coarse blocks.
+
+    An imitation, not a codec: intra frames and JPEG both quantise blocks of cosines, so a shrunk
+    picture packed as poor JPEG and enlarged shows blocks larger than those of `jpeg_packed`.
+    """
+    height, width = picture.shape[:2]
+    scale = rng.uniform(*_VIDEO_SCALE)
+    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    poor = jpeg_packed(np.asarray(small, np.uint8), int(rng.integers(*_VIDEO_QUALITY)))
+    enlarged = cv2.resize(poor, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(enlarged, np.uint8)
 
 
 def jitter_colour(view: Pictures, strength: float, rng: np.random.Generator) -> Pictures:

@@ -13,11 +13,13 @@ from typing import Any
 import keras
 import numpy as np
 
+from training.averaging import UPDATE_EVERY, WeightAverage
 from training.errors import CheckpointError
 
 CHECKPOINTS_DIR = "checkpoints"
 BEST_FILE = "best.weights.h5"
 _WEIGHTS_FILE = "network.weights.h5"
+_AVERAGE_FILE = "average.weights.h5"
 _OPTIMIZER_FILE = "optimizer.npz"
 _STATE_FILE = "state.json"
 
@@ -52,10 +54,12 @@ def save_checkpoint(
     state: RunState,
     *,
     is_best: bool,
+    average: WeightAverage | None = None,
 ) -> None:
     """Write network, optimizer and state, then drop older checkpoints.
 
-    Random numbers need no saving: those of data and dropout follow from seed and epoch.
+    Random numbers need no saving: those of data and dropout follow from seed and epoch. With an
+    `average`, that is what the best weights are.
 
     Raises:
         OSError: No space left, for example. Earlier checkpoints are untouched.
@@ -66,12 +70,17 @@ def save_checkpoint(
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     network.save_weights(part / _WEIGHTS_FILE)
+    validated = part / _WEIGHTS_FILE
+    if average is not None:
+        validated = part / _AVERAGE_FILE
+        with average.applied():
+            network.save_weights(validated)
     with (part / _OPTIMIZER_FILE).open("wb") as stream:
         np.savez(stream, *(np.asarray(variable) for variable in optimizer.variables))
     (part / _STATE_FILE).write_text(json.dumps(asdict(state)), encoding="utf-8")
     if is_best:
         best_part = folder / "best.part"
-        shutil.copyfile(part / _WEIGHTS_FILE, best_part)
+        shutil.copyfile(validated, best_part)
         best_part.replace(folder / BEST_FILE)
     final = folder / f"epoch-{state.epoch:04d}"
     shutil.rmtree(final, ignore_errors=True)
@@ -82,14 +91,18 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    run_dir: Path, network: keras.Model, optimizer: keras.optimizers.Optimizer
+    run_dir: Path,
+    network: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    average: WeightAverage | None = None,
 ) -> RunState | None:
-    """Fill network and optimizer from the last whole checkpoint.
+    """Fill network, optimizer and average from the last whole checkpoint.
 
     Args:
         run_dir: Directory of the run.
         network: Changed in place.
         optimizer: Already built for the network; changed in place.
+        average: Of the network's weights; changed in place.
 
     Returns:
         The state, or None when the run has no checkpoint yet.
@@ -101,14 +114,20 @@ def load_checkpoint(
     if not found:
         return None
     last = found[-1]
+    state = read_state(run_dir)
     try:
+        if average is not None:
+            if not (last / _AVERAGE_FILE).is_file():
+                raise CheckpointError(f"{last}: has no averaged weights")
+            network.load_weights(last / _AVERAGE_FILE)
+            average.begin_again(state.step // UPDATE_EVERY)
         network.load_weights(last / _WEIGHTS_FILE)
         with np.load(last / _OPTIMIZER_FILE) as arrays:
             for variable, name in zip(optimizer.variables, arrays.files, strict=True):
                 variable.assign(arrays[name])
     except (ValueError, KeyError) as exc:
         raise CheckpointError(f"{last}: made by another network or optimizer: {exc}") from exc
-    return read_state(run_dir)
+    return state
 
 
 def read_state(run_dir: Path) -> RunState:

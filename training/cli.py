@@ -112,7 +112,17 @@ def train_command(
     mirror: Annotated[bool | None, typer.Option(help="Mirror half of the pictures.")] = None,
     random_crop: Annotated[bool | None, typer.Option(help="Train on random parts.")] = None,
     colour_jitter: Annotated[float | None, typer.Option(help="0 is off.")] = None,
+    letterbox: Annotated[float | None, typer.Option(help="Share with black bars.")] = None,
+    jpeg_noise: Annotated[float | None, typer.Option(help="Share packed as poor JPEG.")] = None,
+    video_noise: Annotated[float | None, typer.Option(help="Share like poor video.")] = None,
+    unknown_weight: Annotated[
+        float | None, typer.Option(help="sigmoid: how much a missing tag counts as a negative.")
+    ] = None,
     mixup: Annotated[float | None, typer.Option(help="Alpha of mixup; 0 is off.")] = None,
+    average: Annotated[
+        float | None,
+        typer.Option(help="Validate and publish averaged weights; 0.998: of about 500 steps."),
+    ] = None,
     head_epochs: Annotated[
         int | None, typer.Option(help="With a base: epochs of the head alone before it.")
     ] = None,

@@ -20,6 +20,11 @@ _WORDS = {
     "precision": get_args(Precision),
 }
 
+_SHARES = (
+    "grow_at", "label_smoothing", "dropout", "balance", "letterbox", "jpeg_noise", "video_noise",
+    "unknown_weight",
+)  # fmt: skip
+
 NO_BASE = "none"
 IMAGENET_BASE = "imagenet"
 
@@ -59,7 +64,14 @@ class TrainConfig:
         crop_aspect_min: Narrowest random crop, width over height.
         crop_aspect_max: Widest random crop; films are up to 2.39.
         colour_jitter: Strength of random brightness, contrast and saturation; 0 is off.
+        letterbox: Share of the pictures that get black bars, as a wide film in a narrower frame.
+        jpeg_noise: Share of the pictures that are packed as poor JPEG.
+        video_noise: Share of the pictures that look like a frame of a film at a low bit rate.
+        unknown_weight: With the sigmoid head: how much a missing tag counts as a negative, 0..1;
+            labels name what is there, so a missing tag is unknown. 1 takes it as verified.
         mixup: Alpha of the Beta distribution that blends pairs of pictures; 0 is off.
+        average: Share of the running average of the weights that one step keeps, below 1 (0.998
+            remembers about 500 steps); the average is validated and published. 0 is off.
         head_epochs: With a base that has learned before: passes over cached features in which
             only the head learns, before the base does.
         unfreeze_from: Name of the first base layer that learns; empty: the whole base learns.
@@ -89,7 +101,12 @@ class TrainConfig:
     crop_aspect_min: float = 0.75
     crop_aspect_max: float = 1.8
     colour_jitter: float = 0.2
+    letterbox: float = 0.0
+    jpeg_noise: float = 0.0
+    video_noise: float = 0.0
+    unknown_weight: float = 0.1
     mixup: float = 0.0
+    average: float = 0.0
     head_epochs: int = 20
     unfreeze_from: str = ""
     patience: int = 0
@@ -104,12 +121,14 @@ class TrainConfig:
         for name in ("input_px", "start_px"):
             if getattr(self, name) < MIN_INPUT_PX:
                 raise BadConfigError(f"{name} is at least {MIN_INPUT_PX}, the network's smallest")
-        for name in ("grow_at", "label_smoothing", "dropout", "balance"):
+        for name in _SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 raise BadConfigError(f"{name} is between 0 and 1")
         for name in ("epochs", "batch_size", "hidden_units", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise BadConfigError(f"{name} is more than 0")
+        if not 0 <= self.average < 1:
+            raise BadConfigError("average is at least 0 and below 1")
         if not 0 < self.crop_area_min <= 1:
             raise BadConfigError("crop_area_min is more than 0 and at most 1")
         if self.crop_aspect_min > self.crop_aspect_max:

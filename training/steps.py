@@ -86,7 +86,7 @@ def build_train_step(
     def step(inputs: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = learner(inputs, training=True)
-            losses = _losses(config, logits, smoothed(targets, config))
+            losses = losses_of(config, logits, targets)
             loss = tf.reduce_mean(losses * weights)
         variables = learner.trainable_variables
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
@@ -96,11 +96,28 @@ def build_train_step(
     return compiled
 
 
-def _losses(config: TrainConfig, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def losses_of(config: TrainConfig, logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Return the loss of each picture, `(n,)`.
+
+    Softmax: cross entropy. Sigmoid: the sum of the tags' binary cross entropies, where a tag of
+    target t counts t + (1 - t) * `unknown_weight`: labels are positive only, so a missing tag is
+    a weak negative.
+
+    Args:
+        config: Head, label smoothing, weight of what is unknown.
+        logits: `(n, tags)`.
+        targets: `(n, tags)`, 0..1, not smoothed.
+
+    Source:
+        Cole et al. 2021, "Multi-Label Learning from Single Positive Labels", equation 3 (weak
+        "assume negative"); their weight is 1 / (tags - 1).
+    """
+    wanted = smoothed(targets, config)
     if config.head == "sigmoid":
-        each = tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=logits)
-        return tf.reduce_sum(each, axis=-1)
-    return tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+        each = tf.nn.sigmoid_cross_entropy_with_logits(labels=wanted, logits=logits)
+        says = targets + (1 - targets) * config.unknown_weight
+        return tf.reduce_sum(each * says, axis=-1)
+    return tf.nn.softmax_cross_entropy_with_logits(labels=wanted, logits=logits)
 
 
 class Predictor:

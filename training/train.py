@@ -8,6 +8,7 @@ import csv
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.preprocessing import Pictures, PreprocessingSpec
+from training.averaging import WeightAverage
 from training.batches import TrainBatches, picture_weights
 from training.checkpoints import (
     RunState,
@@ -104,13 +106,16 @@ def train(
 
     network = new_network(config, len(collection.tags))
     optimizer = build_optimizer(config, network)
-    state = load_checkpoint(run_dir, network, optimizer)
+    average = WeightAverage(network, config.average) if config.average else None
+    state = load_checkpoint(run_dir, network, optimizer, average)
     if state is None:
         state = RunState()
         load_base(network, base, base_weights_file)
         if base != NO_BASE and config.head_epochs > 0:
             loss = train_head(network, data.batches, config, run_dir / CACHE_DIR)
             say(f"head alone, {config.head_epochs} epochs on cached features: loss {loss:.3f}")
+        if average is not None:
+            average.begin_again(0)
     else:
         say(f"resumed after epoch {state.epoch}")
     step = build_train_step(config, logits_of(network), optimizer)
@@ -120,18 +125,19 @@ def train(
     while state.epoch < config.epochs and not _should_stop(config, state):
         began_s = time.monotonic()
         reseed_dropout(network, config.seed, state.epoch)
-        figures = _train_epoch(config, state, data.batches, step, optimizer, watch)
+        figures = _train_epoch(config, state, data.batches, step, optimizer, average, watch)
         px = config.size_px(state.epoch)
         if px not in validation:
             validation = {px: _validation_inputs(data, px)}
-        figures |= _validate(predict(validation[px]), data)
+        with average.applied() if average else nullcontext():
+            figures |= _validate(predict(validation[px]), data)
         state.epoch += 1
         is_best = figures["score"] > state.best_score
         if is_best:
             state.best_score, state.best_epoch = figures["score"], state.epoch
         figures |= {"input_px": px, "epoch": state.epoch, "seconds": time.monotonic() - began_s}
         state.history.append(figures)
-        save_checkpoint(run_dir, network, optimizer, state, is_best=is_best)
+        save_checkpoint(run_dir, network, optimizer, state, is_best=is_best, average=average)
         write_log(run_dir, state)
         say(_line(figures, config, is_best))
     load_best(run_dir, network)
@@ -192,6 +198,7 @@ def _train_epoch(
     batches: TrainBatches,
     step: Callable[..., Any],
     optimizer: keras.optimizers.Optimizer,
+    average: WeightAverage | None,
     watch: Watch,
 ) -> dict[str, float]:
     total, waited_s, began_s = 0.0, 0.0, time.monotonic()
@@ -204,6 +211,8 @@ def _train_epoch(
         if not np.isfinite(total):
             raise DivergedError("the loss is no longer a number; lower the learning rate")
         state.step += 1
+        if average is not None:
+            average.after_step(state.step)
         watch(state.epoch + 1, number + 1, batches.steps, total / (number + 1))
         mark_s = time.monotonic()
     spent_s = time.monotonic() - began_s

@@ -1,12 +1,21 @@
 """The seam with the service: pictures come out of training's loader as the service sees them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from models.preprocessing import PreprocessingSpec, to_network_input
 from tests.training.conftest import draw_picture, write_picture
-from training.augmentation import augmented, mixup, random_crop
+from training.augmentation import (
+    augmented,
+    jpeg_packed,
+    letterboxed,
+    mixup,
+    random_crop,
+    video_packed,
+)
 from training.batches import TrainBatches, picture_weights
 from training.config import TrainConfig
 from training.store import open_store, read_network_inputs, read_picture
@@ -122,3 +131,36 @@ def test_rare_tags_weigh_more_only_when_asked():
     weights = picture_weights(present, 0.5)
     assert weights[9] / weights[0] == pytest.approx(3.0, rel=1e-5)
     assert weights.mean() == pytest.approx(1.0)
+
+
+def test_bars_are_black_and_leave_the_picture_whole():
+    picture = np.full((90, 160, 3), 200, np.uint8)
+    grown = set()
+    for seed in range(40):
+        barred = letterboxed(picture, np.random.default_rng(seed))
+        assert set(np.unique(barred)) <= {0, 200}
+        assert (barred == 200).sum() == picture.size
+        assert 0.03 < (barred == 0).mean() < 0.28
+        grown.add((barred.shape[0] > 90, barred.shape[1] > 160))
+    assert grown == {(True, False), (False, True)}
+
+
+def test_packing_keeps_size_and_colours_and_costs_detail():
+    rng = np.random.default_rng(1)
+    picture = np.full((90, 160, 3), (200, 60, 20), np.uint8)
+    picture[:, ::7] = (20, 200, 60)
+    for packed in (jpeg_packed(picture, 20), video_packed(picture, rng)):
+        assert (packed.shape, packed.dtype) == (picture.shape, np.uint8)
+        # Means of R, G, B stay: channels are not swapped on the way.
+        np.testing.assert_allclose(packed.mean(axis=(0, 1)), picture.mean(axis=(0, 1)), atol=12)
+        assert np.abs(packed.astype(int) - picture).mean() > 2
+
+
+@pytest.mark.parametrize("name", ["letterbox", "jpeg_noise", "video_noise"])
+def test_each_change_is_made_only_when_asked_for(name):
+    picture = draw_picture(1, 1)
+    plain = augmented(picture, SPEC, PLAIN, np.random.default_rng(5))
+    asked = replace(PLAIN, **{name: 1.0})
+    changed = augmented(picture, SPEC, asked, np.random.default_rng(5))
+    assert changed.shape == plain.shape
+    assert not np.array_equal(plain, changed)

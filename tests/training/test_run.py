@@ -3,8 +3,10 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
 import numpy as np
 import pytest
 
@@ -193,12 +195,30 @@ class Killed(BaseException):
     """Stands for kill -9: nothing in the run may catch it."""
 
 
-def test_a_killed_run_goes_on_at_the_same_epoch_with_the_same_result(drawn_data, tmp_path):
+def stored_weights(checkpoint: Path) -> dict[str, np.ndarray]:
+    """Read every weight of a checkpoint, the averaged ones too, by file and name."""
+    found = {}
+    for file in sorted(checkpoint.glob("*.weights.h5")):
+        with h5py.File(file) as stored:
+            stored.visititems(
+                lambda name, item, file=file: (
+                    found.update({f"{file.name}:{name}": np.asarray(item)})
+                    if isinstance(item, h5py.Dataset)
+                    else None
+                )
+            )
+    return found
+
+
+@pytest.mark.parametrize("average", [0.0, 0.9])
+def test_a_killed_run_goes_on_at_the_same_epoch_with_the_same_result(drawn_data, tmp_path, average):
     from training.train import train
 
     collection = read_collection(drawn_data)
     # Only the upper end learns: what is tested is the resuming, not the base.
-    config = replace(SMALL, epochs=2, batch_size=4, unfreeze_from="mixed10", precision="float32")
+    config = replace(
+        SMALL, epochs=2, batch_size=2, unfreeze_from="mixed10", precision="float32", average=average
+    )
 
     def kill(epoch: int, step: int, steps: int, loss: float) -> None:
         if (epoch, step) == (2, 1):
@@ -212,8 +232,14 @@ def test_a_killed_run_goes_on_at_the_same_epoch_with_the_same_result(drawn_data,
     lines: list[str] = []
     resumed, state = train(collection, config, tmp_path / "killed", say=lines.append)
     assert lines[0] == "resumed after epoch 1"
-    assert (state.epoch, state.step, state.best_epoch) == (2, 4, whole_state.best_epoch)
+    assert (state.epoch, state.step, state.best_epoch) == (2, 8, whole_state.best_epoch)
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+    last = [
+        stored_weights(tmp_path / run / "checkpoints" / "epoch-0002") for run in ("whole", "killed")
+    ]
+    assert list(last[0]) == list(last[1])
+    for name, one in last[0].items():
+        np.testing.assert_allclose(one, last[1][name], rtol=1e-5, atol=1e-6)
     losses = [[row["loss"] for row in run.history] for run in (whole_state, state)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
