@@ -64,7 +64,7 @@ def to_network_input(picture: Pictures, spec: PreprocessingSpec) -> Pictures:
         picture = _middle(picture, spec.width_px / spec.height_px)
     if spec.aspect == "letterbox":
         return _letterboxed(picture, spec)
-    return _resized(picture, spec.width_px, spec.height_px)
+    return resized(picture, spec.width_px, spec.height_px)
 
 
 def to_network_inputs(pictures: Iterable[Pictures], spec: PreprocessingSpec) -> Pictures:
@@ -106,7 +106,8 @@ def to_picture_plane(
     return found
 
 
-def _resized(picture: Pictures, width_px: int, height_px: int) -> Pictures:
+def resized(picture: Pictures, width_px: int, height_px: int) -> Pictures:
+    """Bring a picture to a size, not keeping its shape: area filter to shrink, bilinear to grow."""
     height, width = picture.shape[:2]
     if (width, height) == (width_px, height_px):
         return np.ascontiguousarray(picture)
@@ -131,7 +132,7 @@ def _middle_box(height: int, width: int, ratio: float) -> tuple[int, int, int, i
 def _letterboxed(picture: Pictures, spec: PreprocessingSpec) -> Pictures:
     top, left, inner_height, inner_width = _inner_box(picture.shape[0], picture.shape[1], spec)
     padded = np.zeros((spec.height_px, spec.width_px, 3), np.uint8)
-    inner = _resized(picture, inner_width, inner_height)
+    inner = resized(picture, inner_width, inner_height)
     padded[top : top + inner_height, left : left + inner_width] = inner
     return padded
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from models.preprocessing import Pictures, PreprocessingSpec, to_network_input
+from models.preprocessing import Pictures, PreprocessingSpec, resized, to_network_input
 from training.config import TrainConfig
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -110,11 +110,9 @@ def video_packed(picture: Pictures, rng: np.random.Generator) -> Pictures:
     """
     height, width = picture.shape[:2]
     scale = rng.uniform(*_VIDEO_SCALE)
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    poor = jpeg_packed(np.asarray(small, np.uint8), int(rng.integers(*_VIDEO_QUALITY)))
-    enlarged = cv2.resize(poor, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(enlarged, np.uint8)
+    small = resized(picture, max(8, round(width * scale)), max(8, round(height * scale)))
+    poor = jpeg_packed(small, int(rng.integers(*_VIDEO_QUALITY)))
+    return resized(poor, width, height)
 
 
 def jitter_colour(view: Pictures, strength: float, rng: np.random.Generator) -> Pictures:
