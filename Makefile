@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
 	&& { command -v $$p; break; }; done)
 
-.PHONY: help setup demo run test check format bench lock clean
+.PHONY: help setup demo run test check audit format bench lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|' 2>/dev/null \
@@ -46,11 +46,15 @@ run: $(READY) ## serve until stopped (Ctrl-C)
 test: $(READY) ## run every test
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: $(READY) ## ruff, types, floors
+check: $(READY) ## ruff, types, floors, known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.audit
+
+audit: $(READY) ## known vulnerabilities among the dependencies
+	@$(BIN)/python -m tests.audit
 
 format: $(READY) ## let ruff lay out the code
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .

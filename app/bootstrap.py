@@ -83,6 +83,8 @@ def build_services(settings: Settings) -> Services:
 
     from app.errors import UserError
     from app.services.films import FilmService
+    from app.services.idempotency import Idempotency
+    from app.services.keys import KeyService
     from app.services.models import ModelService
     from app.services.pictures import Pictures
     from app.services.publishing import ModelPublisher
@@ -113,6 +115,7 @@ def build_services(settings: Settings) -> Services:
         films, models, SearchService(database), storage, database, jobs, settings,
         publisher, Retagging(database, jobs, models),
         Pictures(films, models, lambda record: build_explainer(settings, publisher, record)),
+        KeyService(database), Idempotency(database, settings.idempotency_expires_s),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import typer
 
 from app.cli_files import export_film, watch_folder
 from app.cli_films import films
+from app.cli_keys import keys
 from app.cli_library import answer_errors
 from app.cli_models import models
 from app.cli_search import search
@@ -29,6 +30,7 @@ app = typer.Typer(
     "REELTAG_DATA_DIR: see docs/settings.md.",
 )
 app.add_typer(films)
+app.add_typer(keys)
 app.add_typer(models)
 app.add_typer(search)
 app.add_typer(verdicts)
@@ -37,7 +39,10 @@ app.command("watch")(watch_folder)
 
 HostOption = Annotated[
     str | None,
-    typer.Option(help="Address to bind; 0.0.0.0 is every one. Default: 127.0.0.1."),
+    typer.Option(
+        help="Address to bind. Default: 127.0.0.1; 0.0.0.0 is every one, and then callers need a "
+        "key: see `reeltag keys`."
+    ),
 ]
 PortOption = Annotated[
     int | None,

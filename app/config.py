@@ -106,6 +106,30 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="Address that `reeltag serve` binds.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port that `reeltag serve` binds.")
+    require_key: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="Who needs an API key: auto asks everyone unless the service is bound to "
+        "this machine's own address (127.0.0.1), always and never do as they say.",
+    )
+    max_body_bytes: int = Field(
+        default=2**20, ge=2**10, description="Largest body of a request that is no film."
+    )
+    body_stall_s: float = Field(
+        default=30.0,
+        gt=0,
+        description="Seconds that a request's body is waited for before its speed is judged.",
+    )
+    body_bytes_per_s: int = Field(
+        default=1024,
+        ge=0,
+        description="Slowest body that is read on, over such a stretch of waiting; "
+        "0 asks for one byte.",
+    )
+    idempotency_expires_s: float = Field(
+        default=86400.0,
+        ge=60,
+        description="Seconds for which an answer to a request with an Idempotency-Key is kept.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least important message that is logged."
     )

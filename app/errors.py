@@ -6,6 +6,7 @@ ReeltagError
 │   ├── InvalidRequest        400  invalid_request
 │   ├── Unauthorized          401  unauthorized
 │   ├── Forbidden             403  forbidden
+│   │   └── QuotaExceeded          quota_exceeded
 │   ├── NotFound              404  not_found
 │   │   ├── FilmNotFound           film_not_found
 │   │   ├── FrameNotFound          frame_not_found
@@ -13,18 +14,26 @@ ReeltagError
 │   │   ├── TagNotFound            tag_not_found
 │   │   ├── ModelNotFound          model_not_found
 │   │   ├── VerdictNotFound        verdict_not_found
+│   │   ├── KeyNotFound            key_not_found
 │   │   └── UploadNotFound         upload_not_found
 │   ├── Conflict              409  conflict
 │   │   ├── FilmBusy               film_busy
 │   │   ├── TagNotTrained          tag_not_trained
 │   │   ├── ModelUnavailable       model_unavailable
-│   │   └── OffsetMismatch         upload_offset_mismatch
+│   │   ├── OffsetMismatch         upload_offset_mismatch
+│   │   └── StillAnswering         idempotency_in_progress
+│   ├── RequestTooSlow        408  request_too_slow
 │   ├── UnsupportedProtocol   412  unsupported_protocol
 │   ├── UploadTooLarge        413  upload_too_large
+│   ├── BodyTooLarge          413  body_too_large
 │   ├── UnsupportedMediaType  415  unsupported_media_type
 │   ├── RangeNotSatisfiable   416  range_not_satisfiable
 │   ├── EmptyUpload           422  empty_upload
+│   ├── AnotherRequest        422  idempotency_key_reused
 │   ├── UploadLocked          423  upload_locked
+│   ├── RateLimited           429  rate_limited
+│   │   └── TooManyUploads         too_many_uploads
+│   ├── HeadersTooLarge       431  headers_too_large
 │   └── ChecksumMismatch      460  checksum_mismatch
 ├── VideoError                the film cannot be analysed: its job fails and is not retried (422)
 │   ├── NotAVideo                  not_a_video
@@ -61,6 +70,7 @@ class ReeltagError(Exception):
     code: ClassVar[str] = "internal_error"
     title: ClassVar[str] = "Something went wrong inside Reeltag"
     retryable: ClassVar[bool] = False
+    retry_after_s: int | None = None
 
 
 class UserError(ReeltagError):
@@ -85,6 +95,12 @@ class Forbidden(UserError):
     """The key may not do this."""
 
     status, code, title = 403, "forbidden", "The API key does not allow this"
+
+
+class QuotaExceeded(Forbidden):
+    """The key has as much here as it may; something has to go first."""
+
+    code, title = "quota_exceeded", "The API key's quota is used up"
 
 
 class NotFound(UserError):
@@ -129,6 +145,12 @@ class VerdictNotFound(NotFound):
     code, title = "verdict_not_found", "No such verdict"
 
 
+class KeyNotFound(NotFound):
+    """No API key has this id."""
+
+    code, title = "key_not_found", "No such API key"
+
+
 class UploadNotFound(NotFound):
     """No unfinished upload has this id."""
 
@@ -165,6 +187,19 @@ class OffsetMismatch(Conflict):
     code, title = "upload_offset_mismatch", "These are not the next bytes"
 
 
+class StillAnswering(Conflict):
+    """An earlier request with this `Idempotency-Key` is not answered yet."""
+
+    code, title = "idempotency_in_progress", "This request is being answered"
+    retryable = True
+
+
+class RequestTooSlow(UserError):
+    """The body comes so slowly that it holds up others."""
+
+    status, code, title = 408, "request_too_slow", "The request is too slow"
+
+
 class UnsupportedProtocol(UserError):
     """The upload protocol's version is missing or another one."""
 
@@ -175,6 +210,12 @@ class UploadTooLarge(UserError):
     """The file is larger than this server takes."""
 
     status, code, title = 413, "upload_too_large", "The upload is too large"
+
+
+class BodyTooLarge(UserError):
+    """A body that is no film is larger than any such body has reason to be."""
+
+    status, code, title = 413, "body_too_large", "The body is too large"
 
 
 class UnsupportedMediaType(UserError):
@@ -195,10 +236,39 @@ class EmptyUpload(UserError):
     status, code, title = 422, "empty_upload", "The upload is empty"
 
 
+class AnotherRequest(UserError):
+    """The `Idempotency-Key` belongs to a request that was another one."""
+
+    status, code, title = 422, "idempotency_key_reused", "The Idempotency-Key is taken"
+
+
 class UploadLocked(UserError):
     """Another request is sending bytes of this upload."""
 
     status, code, title = 423, "upload_locked", "The upload is being continued elsewhere"
+
+
+class RateLimited(UserError):
+    """The key sends more than it may; `retry_after_s` says when it may again."""
+
+    status, code, title = 429, "rate_limited", "Too many requests"
+    retryable = True
+
+    def __init__(self, text: str, retry_after_s: int | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyUploads(RateLimited):
+    """The key is sending as many films as it may at the same time."""
+
+    code, title = "too_many_uploads", "Too many uploads at once"
+
+
+class HeadersTooLarge(UserError):
+    """The request's headers are more or longer than any caller has reason to send."""
+
+    status, code, title = 431, "headers_too_large", "The headers are too large"
 
 
 class ChecksumMismatch(UserError):

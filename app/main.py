@@ -8,20 +8,23 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from app.api import (
+    access,
     docs,
     events,
     exports,
     films,
     findings,
     health,
+    limits,
     models,
     pictures,
     problems,
     review,
     search,
+    session,
     sources,
     tags,
     uploads_tus,
@@ -53,6 +56,7 @@ API_PARTS = (
     search,
     tags,
     models,
+    session,
 )
 """What lives under `/v1`."""
 
@@ -75,6 +79,7 @@ def create_app(services: Services | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=_lifespan,
+        dependencies=[Depends(access.allowed)],
     )
     app.state.services = services
     app.state.metrics = Metrics(services.films.counts)
@@ -85,6 +90,7 @@ def create_app(services: Services | None = None) -> FastAPI:
     app.include_router(health.router, prefix="/v1", include_in_schema=False)
     docs.install(app)
     pages.install(app)
+    app.add_middleware(limits.LimitsMiddleware, settings=services.settings)
     app.add_middleware(EdgeMiddleware, metrics=app.state.metrics)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
@@ -100,6 +106,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = problem
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        access.describe_access(document)
     return app.openapi_schema or {}
 
 

@@ -18,9 +18,12 @@ from types import FrameType
 import uvicorn
 
 from app import bootstrap
+from app.api.connections import BoundedConnection
 from app.config import Settings
 from app.logs import configure_logging
 from app.main import create_app
+from app.services.keys import is_loopback
+from app.services.registry import Services
 from app.worker import EXIT_UNUSABLE
 
 logger = logging.getLogger(__name__)
@@ -70,12 +73,16 @@ def serve(
         ReeltagError: Something the service stands on is away, or a setting is wrong.
     """
     configure_logging(settings.log_level)
+    settings = settings.model_copy(update={"host": host, "port": port})
     services = bootstrap.build_services(settings)
     bootstrap.prepare_database(services)
+    _tell_of_keys(services)
     config = uvicorn.Config(
         create_app(services),
         host=host,
         port=port,
+        http=BoundedConnection,
+        proxy_headers=False,  # nobody's word for where a request comes from is taken
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=REQUESTS_STOP_S,
@@ -103,6 +110,23 @@ def serve(
         for number, handler in before.items():
             signal.signal(number, handler)
     return code or keeper.exit_code
+
+
+def _tell_of_keys(services: Services) -> None:
+    """Say at the start who may call, where that is not what a person expects."""
+    settings = services.settings
+    if settings.require_key == "never" and not is_loopback(settings.host):
+        logger.warning(
+            "anyone who reaches %s may do everything: no API key is asked", settings.host
+        )
+    asks = settings.require_key == "always" or (
+        settings.require_key == "auto" and not is_loopback(settings.host)
+    )
+    if asks and not services.keys.list():
+        logger.warning(
+            "every request needs an API key and there is none: "
+            "`reeltag keys create NAME --scope admin` makes one"
+        )
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

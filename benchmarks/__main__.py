@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("inference", "retag", "segmentation")
+BENCHMARKS = ("inference", "retag", "segmentation", "transfer", "training")
 
 
 def main() -> int:

@@ -6,12 +6,14 @@ ReeltagError
 ├── AnalysisFailed          the film that was waited for cannot be analysed, or was cancelled
 └── ApiError                the server refused: status, code, title, detail, errors
     ├── InvalidRequest
-    ├── Unauthorized  Forbidden
+    ├── Unauthorized
+    ├── Forbidden           QuotaExceeded
     ├── NotFound
     │   ├── FilmNotFound  FrameNotFound  TagNotFound  ModelNotFound  VerdictNotFound  UploadNotFound
     │   └── FeaturesNotFound
     ├── Conflict
     │   └── FilmBusy  TagNotTrained  ModelUnavailable
+    ├── RateLimited         retry_after_s
     ├── UploadRefused       too large, empty, or not a video
     ├── Unavailable         heals by itself: retry_after_s
     └── ServerError         a mistake of the server
@@ -82,6 +84,10 @@ class Forbidden(ApiError):
     """The API key may not do this."""
 
 
+class QuotaExceeded(Forbidden):
+    """The key has as many films or bytes on the server as it may."""
+
+
 class NotFound(ApiError):
     """What was asked for is not there."""
 
@@ -130,6 +136,10 @@ class ModelUnavailable(Conflict):
     """The model that tagged the film cannot be run any more; a retag takes the active one."""
 
 
+class RateLimited(ApiError):
+    """The key sends more at once than it may; `retry_after_s` says when to come back."""
+
+
 class UploadRefused(ApiError):
     """The film was not taken: too large, empty, or not sent as a video."""
 
@@ -143,6 +153,7 @@ class ServerError(ApiError):
 
 
 BY_CODE: Mapping[str, type[ApiError]] = {
+    "quota_exceeded": QuotaExceeded,
     "film_not_found": FilmNotFound,
     "frame_not_found": FrameNotFound,
     "features_not_found": FeaturesNotFound,
@@ -164,6 +175,7 @@ BY_STATUS: Mapping[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    429: RateLimited,
     503: Unavailable,
     507: Unavailable,
 }

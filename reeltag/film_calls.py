@@ -30,6 +30,7 @@ class FilmCalls(Transport):
         filename: str | None = None,
         sampling: str | None = None,
         on_progress: OnProgress | None = None,
+        idempotency_key: str | None = None,
     ) -> AddedFilm:
         """Upload a film and queue its analysis; the same bytes again are not analysed twice.
 
@@ -39,21 +40,27 @@ class FilmCalls(Transport):
             filename: Name of the file, for people; None takes the path's.
             sampling: ``shots``, ``keyframes`` or ``interval:SECONDS``; None takes the default.
             on_progress: Told how much was sent.
+            idempotency_key: A word for this very upload; sent again, it gets the same answer.
 
         Raises:
             UploadRefused: It is too large or empty.
+            QuotaExceeded: The API key has as much on the server as it may.
+            RateLimited: The API key sends too much at once.
             Unavailable: The server cannot take films now; nothing was kept.
         """
         if isinstance(film, (str, Path)):
             with Path(film).open("rb") as source:
                 name = filename or Path(film).name
                 return self.add_film(source, title=title, filename=name, sampling=sampling,
-                                     on_progress=on_progress)  # fmt: skip
+                                     on_progress=on_progress,
+                                     idempotency_key=idempotency_key)  # fmt: skip
         start = film.tell()
         size_bytes = film.seek(0, 2) - start
         film.seek(start)
         params = {"title": title, "filename": filename, "sampling": sampling}
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size_bytes)}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
         content = _pieces(film, size_bytes, on_progress)
         answer = self.send("POST", "/v1/films", params, content=content, headers=headers)
         found = self.get_film(answer.json()["id"])

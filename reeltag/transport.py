@@ -1,6 +1,7 @@
 """How the client talks: one HTTP connection pool, answers as typed values, refusals as errors."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -20,12 +21,18 @@ TIMEOUT_S = 60.0
 """How long an answer may take; uploads may take any time as long as bytes flow."""
 
 
+KEY_VARIABLE = "REELTAG_API_KEY"
+"""Where the key is looked for when nobody says it."""
+
+
 class Transport:
     """The connection to one server; a context manager, safe from several threads.
 
     Args:
         url: Where the server is, for example ``http://127.0.0.1:8000``.
         timeout_s: Seconds after which a silent server counts as away.
+        api_key: A key of `reeltag keys create`, for a server that asks for one; None takes the
+            variable REELTAG_API_KEY, an empty text sends none.
         headers: Sent with every request, for example for a proxy.
         http: A client to use in place of one of its own; it is closed too.
     """
@@ -35,10 +42,13 @@ class Transport:
         url: str = "http://127.0.0.1:8000",
         *,
         timeout_s: float = TIMEOUT_S,
+        api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
         http: httpx.Client | None = None,
     ) -> None:
-        self._http = http or httpx.Client(base_url=url, timeout=timeout_s, headers=headers)
+        secret = os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key
+        sent = ({"Authorization": f"Bearer {secret}"} if secret else {}) | dict(headers or {})
+        self._http = http or httpx.Client(base_url=url, timeout=timeout_s, headers=sent)
 
     def close(self) -> None:
         """Close all connections."""

@@ -23,7 +23,7 @@ FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 15.0
 """Each failure without a byte in between doubles the wait."""
 
-HEALS = frozenset({409, 423, 460, 500, 502, 503, 504, 507})
+HEALS = frozenset({408, 409, 423, 429, 460, 500, 502, 503, 504, 507})
 """Statuses after which it is worth asking where the upload stands, and going on."""
 
 

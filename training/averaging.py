@@ -26,6 +26,8 @@ class WeightAverage:
     def __init__(self, network: keras.Model, decay: float) -> None:
         """Begin at the weights that the network has now.
 
+        Must be made in the scope of the network's replicas, if there are several.
+
         Args:
             network: Followed, and lent the average by `applied`.
             decay: Share of the average that one step keeps, 0..1.

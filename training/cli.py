@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from models.artifact import load_artifact
 from training.cli_corrections import from_corrections_command, learn
-from training.config import TrainConfig, read_config, read_recipe
+from training.cli_evaluate import evaluate_command, split_named
+from training.config import TrainConfig, read_config, read_recipe, unsaid_of
 from training.console import (
     EXIT_USAGE,
     clear_errors,
@@ -22,8 +22,7 @@ from training.console import (
     show_collection,
     show_metrics,
 )
-from training.dataset import SPLITS, Collection, Split, read_collection
-from training.errors import BadConfigError
+from training.dataset import Collection, read_collection
 from training.publication import Publication
 
 ARTIFACT_DIR = "artifact"
@@ -100,6 +99,12 @@ def train_command(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Pictures in one step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="How the rate falls: cosine (default), linear, constant.")
+    ] = None,
+    warmup_epochs: Annotated[
+        float | None, typer.Option(help="Epochs in which the rate climbs first; 0: none.")
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw or sgd.")] = None,
     head: Annotated[
         str | None, typer.Option(help="softmax (tags compete) or sigmoid (tags are independent).")
@@ -134,9 +139,16 @@ def train_command(
         int | None, typer.Option(help="Stop after so many epochs without progress; 0: never.")
     ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="bfloat16 (default; weights stay float32) or float32.")
+        str | None,
+        typer.Option(help="bfloat16 (default), float16 or float32; weights stay float32."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Everything random follows from it.")] = None,
+    devices: Annotated[
+        str, typer.Option(help="GPUs that share every step: auto (all of them) or a number.")
+    ] = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option(help="Write figures for TensorBoard to OUT/tensorboard.")
+    ] = True,
     version: Version = None,
     licence: Licence = UNKNOWN_LICENCE,
     measure: Measure = "test",
@@ -174,8 +186,8 @@ def train_command(
         collection = read_collection(data, manifest, seed=config.seed)
         show_collection(collection)
         _train_and_export(
-            collection, config, out, base, base_weights,
-            _publication(version or out.name, licence, measure, base),
+            collection, config, out, _publication(version or out.name, licence, measure, base),
+            base=base, base_weights_file=base_weights, devices=devices, tensorboard=tensorboard,
         )  # fmt: skip
 
 
@@ -205,25 +217,7 @@ def export_command(
         _export(network, collection, config, out, publication, state, input_px)
 
 
-@app.command("evaluate")
-def evaluate_command(
-    artifact: Annotated[Path, typer.Argument(help="Directory of the artifact.")],
-    data: Data,
-    out: Annotated[Path, typer.Option(help="Directory that gets metrics.json.")],
-    manifest: Manifest = None,
-    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
-    seed: Annotated[int, typer.Option(help="Of the split, where the manifest has none.")] = 1,
-) -> None:
-    """Measure an artifact: Hit@1, Hit@3, mean average precision, precision and recall per tag."""
-    with clear_errors():
-        loaded = load_artifact(artifact)
-        collection = read_collection(data, manifest, seed=seed, to_train=False)
-        from training.evaluate import evaluate
-
-        metrics = evaluate(loaded, collection, _split(split), out)
-        show_metrics(metrics)
-
-
+app.command("evaluate")(evaluate_command)
 app.command("from-corrections")(from_corrections_command)
 
 
@@ -236,9 +230,8 @@ def _train_and_export(
     collection: Collection,
     config: TrainConfig,
     out: Path,
-    base: str,
-    base_weights: Path | None,
     publication: Publication,
+    **how: Any,  # noqa: ANN401 (as `training.train.train` names them)
 ) -> None:
     quiet_tensorflow()
     from training.train import train
@@ -257,8 +250,7 @@ def _train_and_export(
             progress.update(bar, description=text, completed=step, total=steps)
 
         network, state = train(
-            collection, config, out,
-            base=base, base_weights_file=base_weights,
+            collection, config, out, **how,
             say=lambda line: progress.console.print(line, highlight=False), watch=watch,
         )  # fmt: skip
     _export(network, collection, config, out / ARTIFACT_DIR, publication, state, None)
@@ -285,19 +277,14 @@ def _export(
 
 
 def _config(choices: dict[str, Any], recipe: Path | None, out: Path) -> TrainConfig:
-    """Combine defaults, recipe and options."""
-    chosen = (read_recipe(recipe) if recipe else {}) | choices
+    """Combine defaults, recipe, options, and what an older run in `out` meant without saying."""
+    chosen = unsaid_of(out) | (read_recipe(recipe) if recipe else {}) | choices
     if "input_px" in chosen:
         chosen.setdefault("start_px", min(chosen["input_px"], TrainConfig().start_px))
     return TrainConfig(**chosen)
 
 
 def _publication(version: str, licence: str, measure: str, base: str) -> Publication:
-    return Publication(version=version, licence=licence, measured_split=_split(measure), base=base)
-
-
-def _split(word: str) -> Split:
-    for split in SPLITS:
-        if word == split:
-            return split
-    raise BadConfigError(f"the split is one of {', '.join(SPLITS)}, not {word!r}")
+    return Publication(
+        version=version, licence=licence, measured_split=split_named(measure), base=base
+    )

@@ -12,11 +12,13 @@ from training.errors import BadConfigError
 
 Head = Literal["softmax", "sigmoid"]
 OptimizerName = Literal["adamw", "sgd"]
-Precision = Literal["bfloat16", "float32"]
+Schedule = Literal["cosine", "linear", "constant"]
+Precision = Literal["bfloat16", "float16", "float32"]
 
 _WORDS = {
     "head": get_args(Head),
     "optimizer": get_args(OptimizerName),
+    "schedule": get_args(Schedule),
     "precision": get_args(Precision),
 }
 
@@ -33,7 +35,8 @@ MIN_INPUT_PX = 75
 """Inception-v3 has no output left below it (Keras applications, `InceptionV3`)."""
 
 MAY_CHANGE_ON_RESUME = (
-    "epochs", "patience", "start_px", "input_px", "grow_at", "batch_size", "learning_rate"
+    "epochs", "patience", "start_px", "input_px", "grow_at", "batch_size", "learning_rate",
+    "schedule",
 )  # fmt: skip
 """Choices that a resumed run may alter: how long, at which size, in which steps. With any other
 the saved optimizer state would belong to another task."""
@@ -51,7 +54,9 @@ class TrainConfig:
         batch_size: Pictures in one step.
         optimizer: ``adamw`` or ``sgd`` (Nesterov momentum 0.9).
         learning_rate: The highest, reached after the warm-up.
-        warmup_epochs: Epochs in which the rate climbs from zero; then it falls as half a cosine.
+        schedule: How the rate falls after the warm-up: ``cosine`` (half of one), ``linear``, or
+            ``constant``, not at all.
+        warmup_epochs: Epochs in which the rate climbs from nearly zero; 0 is none.
         weight_decay: Decoupled; biases and batch-norm offsets are spared.
         label_smoothing: Share of each target row that is spread over all tags, 0..1.
         dropout: Share of the 2048 features left out in training.
@@ -76,7 +81,8 @@ class TrainConfig:
             only the head learns, before the base does.
         unfreeze_from: Name of the first base layer that learns; empty: the whole base learns.
         patience: Epochs without a better validation score after which the run stops; 0 is never.
-        precision: ``bfloat16`` computes in half width and keeps weights in float32.
+        precision: ``bfloat16`` computes in half width and keeps weights in float32; ``float16``
+            does too, with the loss scaled, for GPUs that are faster with it.
         hold_px: Longest short side at which decoded training pictures are kept.
         seed: Everything random follows from it.
     """
@@ -88,6 +94,7 @@ class TrainConfig:
     batch_size: int = 64
     optimizer: OptimizerName = "adamw"
     learning_rate: float = 7e-4
+    schedule: Schedule = "cosine"
     warmup_epochs: float = 0.5
     weight_decay: float = 0.05
     label_smoothing: float = 0.1
@@ -127,6 +134,8 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "hidden_units", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise BadConfigError(f"{name} is more than 0")
+        if self.warmup_epochs < 0:
+            raise BadConfigError("warmup_epochs is at least 0")
         if not 0 <= self.average < 1:
             raise BadConfigError("average is at least 0 and below 1")
         if not 0 < self.crop_area_min <= 1:
@@ -146,12 +155,33 @@ class TrainConfig:
     def differences(self, other: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
         """Return the choices that differ from saved ones, each as (saved, now)."""
         # A choice that is newer than the saved file had its default then.
-        saved = {field.name: other.get(field.name, field.default) for field in fields(self)}
+        meant = as_meant(other)
+        saved = {field.name: meant.get(field.name, field.default) for field in fields(self)}
         return {
             name: (value, getattr(self, name))
             for name, value in saved.items()
             if value != getattr(self, name)
         }
+
+
+def as_meant(saved: dict[str, Any]) -> dict[str, Any]:
+    """Return saved choices with those that an older program made without a name.
+
+    Before `unknown_weight` existed, sigmoid runs took a missing tag as a verified negative.
+    """
+    if isinstance(saved, dict) and saved.get("head") == "sigmoid":
+        return {"unknown_weight": 1.0} | saved
+    return saved
+
+
+def unsaid_of(run_dir: Path) -> dict[str, Any]:
+    """Return what an older run made without a name, so that the same command goes on with it."""
+    try:
+        saved = json.loads((run_dir / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    meant = as_meant(saved)
+    return {name: meant[name] for name in meant if name not in saved}
 
 
 def read_recipe(file: Path) -> dict[str, Any]:
@@ -179,6 +209,6 @@ def read_config(run_dir: Path) -> TrainConfig:
     """
     file = run_dir / CONFIG_FILE
     try:
-        return TrainConfig(**json.loads(file.read_text(encoding="utf-8")))
+        return TrainConfig(**as_meant(json.loads(file.read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError) as exc:
         raise BadConfigError(f"{file}: not the configuration of a run: {exc}") from exc

@@ -22,6 +22,9 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
+FIGURES = ("hit_at_1", "hit_at_3", "macro_map", "macro_map_min20", "micro_map")
+"""Figures of a ranking, as `metrics.json` names them."""
+
 console = Console(stderr=True)
 
 
@@ -40,8 +43,8 @@ def show_metrics(metrics: dict[str, Any]) -> None:
     table = Table(title=f"{metrics['split']} split, {metrics['pictures']} pictures")
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for key in ("hit_at_1", "hit_at_3", "macro_map", "macro_map_min20", "micro_map"):
-        value = metrics[key]
+    for key in (*FIGURES, "macro_f1", "micro_f1"):
+        value = metrics.get(key)  # an older artifact has no F1
         table.add_row(key, "-" if value is None else f"{value:.3f}")
     Console().print(table)
 

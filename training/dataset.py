@@ -1,58 +1,31 @@
 """Which pictures there are, which tags each carries, and on which side of the split it stands.
 
-Reads a manifest (CSV or Parquet) or a folder per tag. Knows file names and tags; decodes nothing
-(`store.py` does) and knows no network.
+Takes what `listing.py` reads and deals whole groups to the three sides. Knows file names and tags;
+decodes nothing (`store.py` does) and knows no network.
 """
 
-import csv
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.vocabulary import TAGS, UnknownTagError, find_tag
+from models.vocabulary import TAGS
 from training.errors import BadDataError
+from training.labelled import SPLITS, UNASSIGNED, LabelledPicture, Split
+from training.listing import MANIFEST_FILE, Listing, list_pictures
+from training.vocabulary import PAPER, Vocabulary
 
-Split = Literal["train", "validation", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
+__all__ = [
+    "MANIFEST_FILE", "SPLITS", "SPLIT_SHARES", "Collection", "LabelledPicture", "Split",
+    "read_collection", "shared_groups", "split_by_group", "target_rows",
+]  # fmt: skip
+
 SPLIT_SHARES: dict[Split, float] = {"train": 0.7, "validation": 0.15, "test": 0.15}
 """Shares of the pictures when the manifest names no split (the paper's own order of magnitude)."""
-
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-MANIFEST_FILE = "manifest.csv"
-_SPLIT_WORDS = {
-    "val": "validation",
-    "valid": "validation",
-    "dev": "validation",
-    "training": "train",
-}
-_UNASSIGNED = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledPicture:
-    """One picture file and what is known of it.
-
-    Attributes:
-        file: Where it lies.
-        tags: Names of its tags, in the order of the vocabulary. Others may apply as well.
-        split: Which side of the split it stands on.
-        group: Pictures of one group (a film, a clip) stand on one side.
-        source: Name of the collection it comes from; empty when unstated.
-        licence: Terms of that collection; empty when unstated.
-    """
-
-    file: Path
-    tags: tuple[str, ...]
-    split: str
-    group: str
-    source: str = ""
-    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +35,14 @@ class Collection:
     Attributes:
         pictures: In the order of the manifest.
         tags: The tags that a network learns, in the order of its outputs.
+        vocabulary: Every tag that a picture may carry.
+        only_rejected: Rows that were left out because they have nothing but `rejected_tags`.
     """
 
     pictures: tuple[LabelledPicture, ...]
     tags: tuple[str, ...]
+    vocabulary: tuple[str, ...] = TAGS
+    only_rejected: int = 0
 
     def of(self, split: Split) -> tuple[LabelledPicture, ...]:
         """Return the pictures on one side of the split."""
@@ -73,7 +50,12 @@ class Collection:
 
 
 def read_collection(
-    data_dir: Path, manifest: Path | None = None, *, seed: int = 1, to_train: bool = True
+    data_dir: Path,
+    manifest: Path | None = None,
+    *,
+    seed: int = 1,
+    to_train: bool = True,
+    vocabulary: Vocabulary = PAPER,
 ) -> Collection:
     """Find the pictures, their tags and their split.
 
@@ -83,57 +65,75 @@ def read_collection(
             `data_dir/manifest.csv` is used, or else a folder per tag is expected.
         seed: Decides the split where the manifest names none.
         to_train: Ask for two tags or more in the train split; measuring needs none there.
+        vocabulary: Tags that may stand there.
 
     Raises:
-        BadDataError: Nothing usable is there; the message says what and where.
+        BadDataError: Nothing usable is there, files are missing, or a group stands on two sides of
+            the split; the message says what and where.
     """
-    if not data_dir.is_dir():
-        raise BadDataError(f"{data_dir}: no such folder")
-    if manifest is not None:
-        pictures = _from_manifest(data_dir, _manifest_path(data_dir, manifest))
-    elif (data_dir / MANIFEST_FILE).is_file():
-        pictures = _from_manifest(data_dir, data_dir / MANIFEST_FILE)
-    else:
-        pictures = _from_folders(data_dir)
-    if not pictures:
+    listing = list_pictures(data_dir, manifest, vocabulary)
+    _require_files(listing, data_dir)
+    shared = shared_groups(listing.pictures)
+    if shared:
+        group, sides = next(iter(shared.items()))
         raise BadDataError(
-            f"{data_dir}: no pictures found; lay them in a folder per tag, or name a manifest"
+            f"{listing.origin}: split leak: {len(shared)} groups stand on two sides of the split, "
+            f"for example {group!r} on {' and '.join(sides)}; `reeltag-train inspect` lists them"
         )
-    pictures = split_by_group(pictures, seed)
+    pictures = split_by_group(listing.pictures, seed)
     trained = {tag for picture in pictures if picture.split == "train" for tag in picture.tags}
     if to_train and len(trained) < 2:
         raise BadDataError(
             f"{data_dir}: training needs two tags or more, found "
             f"{', '.join(sorted(trained)) or 'none'} in the train split"
         )
-    return Collection(tuple(pictures), tuple(tag for tag in TAGS if tag in trained))
+    tags = tuple(tag for tag in vocabulary.tags if tag in trained)
+    return Collection(tuple(pictures), tags, vocabulary.tags, listing.only_rejected)
+
+
+def shared_groups(pictures: Sequence[LabelledPicture]) -> dict[str, tuple[Split, ...]]:
+    """Return the groups that stand on two sides of the split or on three, each with its sides."""
+    sides: dict[str, set[str]] = defaultdict(set)
+    for picture in pictures:
+        if picture.split != UNASSIGNED:
+            sides[picture.group].add(picture.split)
+    return {
+        group: tuple(split for split in SPLITS if split in found)
+        for group, found in sides.items()
+        if len(found) > 1
+    }
 
 
 def split_by_group(pictures: Sequence[LabelledPicture], seed: int) -> list[LabelledPicture]:
     """Give every picture without a split one, whole groups at a time, in fixed proportions.
 
-    Groups are dealt tag by tag, rarest tag first, in the order of a hash of their name: the same
-    names and seed give the same split, and every tag gets its share of each side.
+    A group of which some pictures have a split stands there as a whole. The others are dealt tag
+    by tag, rarest tag first, in the order of a hash of their name: the same names and seed give
+    the same split, and every tag gets its share of each side.
 
     Args:
         pictures: Those with a split keep it.
         seed: Another seed deals the groups differently.
     """
+    named: dict[str, str] = {}
+    for picture in pictures:
+        if picture.split != UNASSIGNED:
+            named.setdefault(picture.group, picture.split)
     counts = Counter(tag for picture in pictures for tag in picture.tags)
     rarest: dict[str, str] = {}
     for picture in pictures:
-        if picture.split == _UNASSIGNED:
+        if picture.group not in named:
             candidates = (*picture.tags, rarest.get(picture.group, picture.tags[0]))
             rarest[picture.group] = min(candidates, key=lambda tag: (counts[tag], tag))
     by_tag: dict[str, list[str]] = defaultdict(list)
     for group, tag in rarest.items():
         by_tag[tag].append(group)
-    split_of: dict[str, Split] = {}
+    split_of: dict[str, str] = dict(named)
     for groups in by_tag.values():
         groups.sort(key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest())
         split_of.update(_deal(groups))
     return [
-        replace(picture, split=split_of[picture.group]) if picture.split == _UNASSIGNED else picture
+        replace(picture, split=split_of[picture.group]) if picture.split == UNASSIGNED else picture
         for picture in pictures
     ]
 
@@ -170,95 +170,10 @@ def target_rows(
     return rows
 
 
-def _manifest_path(data_dir: Path, manifest: Path) -> Path:
-    for candidate in (manifest, data_dir / manifest):
-        if candidate.is_file():
-            return candidate
-    raise BadDataError(f"{manifest}: no such manifest, neither here nor in {data_dir}")
-
-
-def _from_manifest(data_dir: Path, manifest: Path) -> list[LabelledPicture]:
-    pictures: list[LabelledPicture] = []
-    missing: list[str] = []
-    for line, row in enumerate(_rows(manifest), start=2):
-        name = (row.get("file") or "").strip()
-        if not name:
-            raise BadDataError(f"{manifest}, line {line}: the column `file` is empty")
-        file = data_dir / name
-        if not file.is_file():
-            missing.append(name)
-            continue
-        if not (row.get("tags") or "").strip() and (row.get("rejected_tags") or "").strip():
-            continue  # only known negatives: for a head that learns from corrections
-        pictures.append(
-            LabelledPicture(
-                file=file,
-                tags=_tags(row.get("tags") or "", f"{manifest}, line {line}"),
-                split=_split(row.get("split") or "", f"{manifest}, line {line}"),
-                group=(row.get("group") or "").strip() or name,
-                source=(row.get("source_dataset") or row.get("source") or "").strip(),
-                licence=(row.get("licence") or row.get("license") or "").strip(),
-            )
-        )
-    if missing:
-        some = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
+def _require_files(listing: Listing, data_dir: Path) -> None:
+    if listing.missing:
+        some = ", ".join(listing.missing[:3]) + (" ..." if len(listing.missing) > 3 else "")
         raise BadDataError(
-            f"{manifest} names {len(missing)} files that are not in {data_dir}: {some}"
+            f"{listing.origin} names {len(listing.missing)} files that are not in "
+            f"{data_dir}: {some}"
         )
-    return pictures
-
-
-def _rows(manifest: Path) -> Iterable[Mapping[str, str]]:
-    if manifest.suffix == ".parquet":
-        import pyarrow.parquet
-
-        table = pyarrow.parquet.read_table(manifest)
-        rows: list[dict[str, str]] = [
-            {key: "" if value is None else str(value) for key, value in row.items()}
-            for row in table.to_pylist()
-        ]
-        columns = set(table.column_names)
-    else:
-        with manifest.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream)
-            rows = list(reader)
-            columns = set(reader.fieldnames or ())
-    lacking = {"file", "tags"} - columns
-    if lacking:
-        raise BadDataError(f"{manifest}: the column {' and '.join(sorted(lacking))} is missing")
-    return rows
-
-
-def _tags(words: str, where: str) -> tuple[str, ...]:
-    try:
-        names = {find_tag(word).name for word in words.split(";") if word.strip()}
-    except UnknownTagError as exc:
-        raise BadDataError(f"{where}: {exc}") from exc
-    if not names:
-        raise BadDataError(f"{where}: no tag; leave the picture out or name its tags")
-    return tuple(tag for tag in TAGS if tag in names)
-
-
-def _split(word: str, where: str) -> str:
-    word = word.strip().lower()
-    word = _SPLIT_WORDS.get(word, word)
-    if word != _UNASSIGNED and word not in SPLITS:
-        raise BadDataError(f"{where}: the split {word!r} is none of {', '.join(SPLITS)}")
-    return word
-
-
-def _from_folders(data_dir: Path) -> list[LabelledPicture]:
-    pictures: list[LabelledPicture] = []
-    for folder in sorted(path for path in data_dir.iterdir() if path.is_dir()):
-        files = sorted(
-            path for path in folder.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES
-        )
-        if not files:
-            continue
-        tags = _tags(folder.name, str(folder))
-        for file in files:
-            inner = file.relative_to(folder).parts
-            # A folder inside a tag's folder is a group: the pictures of one film or clip.
-            group = inner[0] if len(inner) > 1 else file.relative_to(data_dir).as_posix()
-            pictures.append(LabelledPicture(file, tags, _UNASSIGNED, group))
-    return pictures

@@ -18,6 +18,7 @@ from models.preprocessing import PreprocessingSpec, to_network_input
 from training.batches import TrainBatches
 from training.config import TrainConfig
 from training.network import FEATURES_LAYER, LOGITS_LAYER, base_id
+from training.replicas import Replicas
 from training.steps import TrainStep, build_optimizer, build_train_step
 from training.store import PictureStore
 
@@ -61,7 +62,11 @@ def read_features(
 
 
 def train_head(
-    network: keras.Model, batches: TrainBatches, config: TrainConfig, cache_dir: Path
+    network: keras.Model,
+    batches: TrainBatches,
+    config: TrainConfig,
+    cache_dir: Path,
+    replicas: Replicas | None = None,
 ) -> float:
     """Let only the head learn, for `config.head_epochs` passes over both views.
 
@@ -70,10 +75,12 @@ def train_head(
         batches: Give the training pictures, their targets and weights.
         config: Head epochs, smoothing, dropout, seed.
         cache_dir: As `read_features`.
+        replicas: In whose scope the network was made; None: one device.
 
     Returns:
         Mean loss of the last pass.
     """
+    shared = replicas or Replicas()
     store = batches.store
     views = VIEWS if config.mirror else VIEWS[:1]
     features = np.concatenate(
@@ -81,9 +88,10 @@ def train_head(
     )
     rows = np.tile(np.arange(len(store)), len(views))
     head = head_of(network)
-    optimizer = build_optimizer(config, head)
+    with shared.scope():
+        optimizer = build_optimizer(config, head)
     optimizer.learning_rate.assign(HEAD_RATE)
-    step = build_train_step(config, head, optimizer)
+    step = build_train_step(config, head, optimizer, shared)
     batch_size = min(HEAD_BATCH, len(features))
     loss = 0.0
     for epoch in range(config.head_epochs):
@@ -100,10 +108,7 @@ def _pass(
     weights: NDArray[np.float32],
     order: NDArray[np.int64],
 ) -> float:
-    losses = [
-        float(step(*map(tf.constant, (features[part], targets[part], weights[part]))))
-        for part in order
-    ]
+    losses = [float(step(features[part], targets[part], weights[part])) for part in order]
     return float(np.mean(losses))
 
 

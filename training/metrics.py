@@ -15,6 +15,9 @@ Scores = NDArray[np.float32]
 Truth = NDArray[np.float32]
 """`(pictures, tags)`, 1 where the tag is known to apply. A 0 is no proof that it does not."""
 
+Row = dict[str, float | int | None]
+"""Figures of one tag by name."""
+
 SUPPORT_FLOOR = 20
 """Tags with fewer pictures in the measured split swing too much to be averaged."""
 
@@ -63,27 +66,28 @@ def measure(
             are taken there.
 
     Returns:
-        What `metrics.json` holds: `hit_at_1 hit_at_3 macro_map macro_map_min20 micro_map pictures
-        per_tag`. `macro_map` averages the tags that have pictures here, `macro_map_min20` those
-        with `SUPPORT_FLOOR` or more. A figure that does not exist is None.
+        What `metrics.json` holds: `hit_at_1 hit_at_3 macro_map macro_map_min20 micro_map macro_f1
+        micro_f1 pictures per_tag`. `macro_map` averages the tags that have pictures here,
+        `macro_map_min20` those with `SUPPORT_FLOOR` or more; `macro_f1` those with pictures, and
+        `micro_f1` is of all picture-tag pairs, each tag at its own threshold. A figure that does
+        not exist is None.
     """
-    per_tag: dict[str, dict[str, float | int | None]] = {}
+    per_tag: dict[str, Row] = {}
     for column, (tag, threshold) in enumerate(zip(tags, thresholds, strict=True)):
-        believed = scores[:, column] >= threshold
-        support = int(truth[:, column].sum())
-        right = float(truth[believed, column].sum())
+        found, known = scores[:, column], truth[:, column]
         per_tag[tag] = {
-            "ap": _known(average_precision(scores[:, column], truth[:, column])),
-            "precision": _known(right / believed.sum() if believed.any() else float("nan")),
-            "recall": _known(right / support if support else float("nan")),
-            "support": support,
+            "ap": _known(average_precision(found, known)),
+            **_at_threshold(found, known, threshold),
         }
+    believed = scores >= np.asarray(thresholds)
     return {
         "hit_at_1": _known(hit_at(scores, truth, 1)),
         "hit_at_3": _known(hit_at(scores, truth, 3)),
-        "macro_map": _mean_ap(per_tag, 1),
-        "macro_map_min20": _mean_ap(per_tag, SUPPORT_FLOOR),
+        "macro_map": _mean(per_tag, "ap", 1),
+        "macro_map_min20": _mean(per_tag, "ap", SUPPORT_FLOOR),
         "micro_map": _known(average_precision(scores.ravel(), truth.ravel())),
+        "macro_f1": _mean(per_tag, "f1", 1),
+        "micro_f1": _known(_f1(float(truth[believed].sum()), believed.sum(), truth.sum())),
         "pictures": len(scores),
         "per_tag": per_tag,
     }
@@ -109,20 +113,18 @@ def measure_known(
         tags: Names of the columns.
         thresholds: As `measure`.
     """
-    per_tag: dict[str, dict[str, float | int | None]] = {}
+    per_tag: dict[str, Row] = {}
     for column, (tag, threshold) in enumerate(zip(tags, thresholds, strict=True)):
         rows = np.flatnonzero(holds[:, column] + holds_not[:, column])
         found, truth = scores[rows, column], holds[rows, column]
-        believed, support = found >= threshold, int(truth.sum())
-        right = float(truth[believed].sum())
+        is_ranked = 0 < truth.sum() < len(rows)
         per_tag[tag] = {
-            "ap": _known(average_precision(found, truth)) if 0 < support < len(rows) else None,
-            "precision": _known(right / believed.sum() if believed.any() else float("nan")),
-            "recall": _known(right / support if support else float("nan")),
-            "support": support,
+            "ap": _known(average_precision(found, truth)) if is_ranked else None,
+            **_at_threshold(found, truth, threshold),
         }
     positive = holds.any(axis=1)
     known = (holds + holds_not).astype(bool)
+    believed = (scores >= np.asarray(thresholds)) & known
     return {
         **{
             f"hit_at_{k}": _known(hit_at(scores[positive], holds[positive], k))
@@ -130,9 +132,11 @@ def measure_known(
             else None
             for k in (1, 3)
         },
-        "macro_map": _mean_ap(per_tag, 1),
-        "macro_map_min20": _mean_ap(per_tag, SUPPORT_FLOOR),
+        "macro_map": _mean(per_tag, "ap", 1),
+        "macro_map_min20": _mean(per_tag, "ap", SUPPORT_FLOOR),
         "micro_map": _known(average_precision(scores[known], holds[known])),
+        "macro_f1": _mean(per_tag, "f1", 1),
+        "micro_f1": _known(_f1(float(holds[believed].sum()), believed.sum(), holds.sum())),
         "pictures": len(scores),
         "per_tag": per_tag,
     }
@@ -156,13 +160,69 @@ def best_f1_threshold(scores: NDArray[np.float32], truth: NDArray[np.float32]) -
     ranked, hits = scores[order], np.cumsum(truth[order], dtype=np.float64)
     last_of_equals = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
     f1 = 2 * hits[last_of_equals] / (last_of_equals + 1 + positives)
-    cut = int(last_of_equals[int(f1.argmax())])
+    return _below(ranked, int(last_of_equals[int(f1.argmax())]))
+
+
+def precision_threshold(
+    scores: NDArray[np.float32], truth: NDArray[np.float32], precision: float
+) -> float | None:
+    """Return the lowest score at and above which a tag is right often enough.
+
+    Args:
+        scores: `(n,)`.
+        truth: `(n,)` of 0 and 1.
+        precision: Share of the believed that must be right, above 0 and at most 1.
+
+    Returns:
+        Halfway to the next lower score; None when no score reaches that precision.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order], dtype=np.float64)
+    last_of_equals = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    enough = np.flatnonzero(hits[last_of_equals] >= precision * (last_of_equals + 1))
+    return _below(ranked, int(last_of_equals[enough[-1]])) if len(enough) else None
+
+
+def precision_recall(
+    scores: NDArray[np.float32], truth: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return recall and precision at each distinct score, the highest first, `(points,)` each.
+
+    Args:
+        scores: `(n,)`.
+        truth: `(n,)` of 0 and 1, one of them at least 1.
+    """
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], np.cumsum(truth[order], dtype=np.float64)
+    last_of_equals = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    return hits[last_of_equals] / hits[-1], hits[last_of_equals] / (last_of_equals + 1)
+
+
+def _at_threshold(scores: NDArray[np.float32], truth: NDArray[np.float32], threshold: float) -> Row:
+    """Return precision, recall, F1 and support of one tag."""
+    believed, support = scores >= threshold, int(truth.sum())
+    right = float(truth[believed].sum())
+    return {
+        "precision": _known(right / believed.sum() if believed.any() else float("nan")),
+        "recall": _known(right / support if support else float("nan")),
+        "f1": _known(_f1(right, int(believed.sum()), support)) if support else None,
+        "support": support,
+    }
+
+
+def _f1(right: float, believed: float, true: float) -> float:
+    """Return the harmonic mean of precision and recall; `nan` when nothing is true."""
+    return 2 * right / (believed + true) if true else float("nan")
+
+
+def _below(ranked: NDArray[np.float32], cut: int) -> float:
+    """Return the middle between the score at `cut` and the next, so that rounding is no matter."""
     below = float(ranked[cut + 1]) if cut + 1 < len(ranked) else 0.0
     return (float(ranked[cut]) + below) / 2
 
 
-def _mean_ap(per_tag: dict[str, dict[str, float | int | None]], floor: int) -> float | None:
-    values = [row["ap"] for row in per_tag.values() if (row["support"] or 0) >= floor]
+def _mean(per_tag: dict[str, Row], figure: str, floor: int) -> float | None:
+    values = [row[figure] for row in per_tag.values() if (row["support"] or 0) >= floor]
     known = [value for value in values if value is not None]
     return _known(float(np.mean(known))) if known else None
 

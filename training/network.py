@@ -30,7 +30,22 @@ def set_precision(precision: str) -> None:
     Must be called right before a network is built: `keras.backend.clear_session()` resets the
     choice to float32 without a word.
     """
-    keras.config.set_dtype_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    is_half = precision in ("bfloat16", "float16")
+    keras.config.set_dtype_policy(f"mixed_{precision}" if is_half else "float32")
+
+
+def check_precision(network: keras.Model, precision: str) -> None:
+    """Make sure that every convolution computes in `precision` and keeps float32 weights.
+
+    Raises:
+        RuntimeError: One does not; Keras was told otherwise in between.
+    """
+    layers = [one for one in base_layers(network) if isinstance(one, keras.layers.Conv2D)]
+    for layer in layers:
+        if (layer.compute_dtype, layer.variable_dtype) != (precision, "float32"):
+            raise RuntimeError(
+                f"{layer.name} computes in {layer.compute_dtype}, not in the chosen {precision}"
+            )
 
 
 def build_network(
@@ -50,7 +65,7 @@ def build_network(
         dropout: Share of the features left out in training.
         hidden_units: Width of the ReLU layer.
         head: ``softmax`` or ``sigmoid``.
-        precision: ``bfloat16`` or ``float32``.
+        precision: ``bfloat16``, ``float16`` or ``float32``.
 
     Returns:
         `(batch, height, width, 3)` uint8 RGB -> `(batch, tags)` float32 scores in [0, 1]; softmax
@@ -66,9 +81,7 @@ def build_network(
     logits = keras.layers.Dense(tags, dtype="float32", name=LOGITS_LAYER)(hidden)
     scores = keras.layers.Activation(head, dtype="float32", name=SCORES_LAYER)(logits)
     network = keras.Model(inputs, scores, name="reeltag")
-    wanted = "bfloat16" if precision == "bfloat16" else "float32"
-    if network.get_layer("mixed10").compute_dtype != wanted:
-        raise RuntimeError(f"the network computes in another width than the chosen {wanted}")
+    check_precision(network, precision)
     return network
 
 
@@ -177,9 +190,14 @@ def reseed_dropout(network: keras.Model, seed: int, epoch: int) -> None:
 
     Keras does not save the state of a layer's random numbers with its weights.
     """
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Dropout):
-            layer.seed_generator.state.assign(np.array([seed, epoch << 16], np.uint32))
+    for layer in dropouts(network):
+        layer.seed_generator.state.assign(np.array([seed, epoch << 16], np.uint32))
+
+
+def dropouts(network: keras.Model) -> list[keras.layers.Dropout]:
+    """Return the layers that draw random numbers; with a share of 0 one has no numbers."""
+    found = [layer for layer in network.layers if isinstance(layer, keras.layers.Dropout)]
+    return [layer for layer in found if layer.rate > 0]
 
 
 def _copy(weights: Iterable[np.ndarray], network: keras.Model, name: str) -> None:

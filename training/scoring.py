@@ -16,6 +16,7 @@ from models.preprocessing import Pictures
 from training.cpu_graph import FEATURES_OUTPUT, SCORES_OUTPUT
 
 _BATCH = 32
+_MIRRORED_AT_ONCE = 256
 
 
 class CpuNetwork:
@@ -55,3 +56,27 @@ class CpuNetwork:
             scores.append(np.array(result[self._scores], np.float32))
             features.append(np.array(result[self._features], np.float32))
         return np.concatenate(scores), np.concatenate(features)
+
+
+def scores_of_views(
+    network: CpuNetwork, inputs: Pictures, *, mirror_views: bool = False
+) -> NDArray[np.float32]:
+    """Score pictures, each by one view or by two.
+
+    Args:
+        network: Ready to run.
+        inputs: `(n, height_px, width_px, 3)` uint8 RGB of the artifact's own size.
+        mirror_views: Return the mean of the scores of the picture and of its mirrored self; takes
+            twice as long. Rows of softmax scores still sum to 1.
+
+    Returns:
+        `(n, tags)` float32.
+    """
+    scores, _ = network(inputs)
+    if not mirror_views:
+        return scores
+    for start in range(0, len(inputs), _MIRRORED_AT_ONCE):
+        part = slice(start, start + _MIRRORED_AT_ONCE)
+        mirrored, _ = network(np.ascontiguousarray(inputs[part, :, ::-1]))
+        scores[part] = (scores[part] + mirrored) / 2
+    return scores

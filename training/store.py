@@ -27,6 +27,10 @@ class UnreadablePictureError(ValueError):
     """The file is not a picture, is damaged, or is too small; the message says which."""
 
 
+class TinyPictureError(UnreadablePictureError):
+    """The picture is whole, but smaller than `MIN_SIDE_PX`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """A file that was left out, and why."""
@@ -76,12 +80,35 @@ def read_picture(file: Path) -> Pictures:
     Raises:
         UnreadablePictureError: It cannot be decoded or is smaller than `MIN_SIDE_PX`.
     """
-    data = np.fromfile(file, np.uint8)
-    found = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    return decode_picture(read_bytes(file))
+
+
+def read_bytes(file: Path) -> NDArray[np.uint8]:
+    """Return the bytes of a file.
+
+    Raises:
+        UnreadablePictureError: It cannot be opened.
+    """
+    try:
+        return np.fromfile(file, np.uint8)
+    except OSError as exc:
+        raise UnreadablePictureError(f"cannot be opened: {exc.strerror}") from exc
+
+
+def decode_picture(data: NDArray[np.uint8]) -> Pictures:
+    """Decode the bytes of a picture file, `(height, width, 3)` uint8 RGB, 0..255.
+
+    Raises:
+        UnreadablePictureError: As `read_picture`.
+    """
+    try:
+        found = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as exc:  # more pixels than OpenCV decodes, for example
+        raise UnreadablePictureError("not a readable picture") from exc
     if found is None:
         raise UnreadablePictureError("empty file" if not data.size else "not a readable picture")
     if min(found.shape[:2]) < MIN_SIDE_PX:
-        raise UnreadablePictureError(f"smaller than {MIN_SIDE_PX} px")
+        raise TinyPictureError(f"smaller than {MIN_SIDE_PX} px")
     return np.ascontiguousarray(found[:, :, ::-1])
 
 

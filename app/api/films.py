@@ -3,13 +3,16 @@
 Knows paths, parameters and statuses; what happens is the film service's business.
 """
 
+import hashlib
+import json
 from dataclasses import replace
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse
 
+from app.api.access import GivenCaller
 from app.api.dependencies import (
     PAGE_SIZE,
     Cursor,
@@ -22,8 +25,12 @@ from app.api.dependencies import (
 from app.api.filters import Filters
 from app.api.problems import describe
 from app.api.schemas import AcceptedFilm, FilmBody, FilmPageBody
+from app.api.sending import claim_to, place_for
 from app.api.uploads import receive
+from app.domain.access import Caller
 from app.domain.library import Sort
+from app.services.registry import Services
+from app.services.uploads import IncomingFile
 
 router = APIRouter(prefix="/v1", tags=["films"])
 
@@ -54,6 +61,18 @@ UPLOAD_BODY: dict[str, Any] = {
 """The body is read as a stream, so that the web framework cannot describe it by itself."""
 
 
+IdempotencyWord = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="A word of the caller's for this very upload; sent again, it gets the same "
+        "answer.",
+    ),
+]
+
+
 def film_path(film_id: str) -> str:
     """Return where a film is found."""
     return f"/v1/films/{film_id}"
@@ -68,13 +87,14 @@ def film_path(film_id: str) -> str:
     response_description="Taken; the analysis is queued. `Location` tells where to look.",
     responses={
         200: {"model": FilmBody, "description": "The same bytes are here already: that film."},
-        **describe(400, 413, 415, 503, 507),
+        **describe(400, 408, 409, 413, 415, 503, 507),
     },
     openapi_extra=UPLOAD_BODY,
 )
 async def add_film(
     request: Request,
     services: GivenServices,
+    caller: GivenCaller,
     title: Annotated[
         str | None, Query(max_length=1000, description="Shown name; else the file's.")
     ] = None,
@@ -82,6 +102,7 @@ async def add_film(
         str | None, Query(max_length=1000, description="Name of the file, for people.")
     ] = None,
     sampling: SamplingText = None,
+    idempotency_key: IdempotencyWord = None,
 ) -> Response:
     """Take a film and queue its analysis.
 
@@ -89,24 +110,54 @@ async def add_film(
     the field `file` and, if wished, `title`, `filename` and `sampling` (which win over the query).
     """
     checked_sampling(sampling)
-    incoming = await to_thread.run_sync(services.films.incoming)
-    try:
-        sent = await receive(request, incoming, services.settings.max_upload_bytes)
-        film, created = await to_thread.run_sync(
-            services.films.add,
-            incoming,
-            sent.get("title", title),
-            sent.get("filename", filename),
-            checked_sampling(sent.get("sampling", sampling)),
-        )
-    finally:
-        incoming.discard()
-    body = AcceptedFilm(id=film.id, status=film.status) if created else FilmBody.of(film)
-    return JSONResponse(
-        body.model_dump(mode="json"),
-        202 if created else 200,
-        {"Location": film_path(film.id)},
+    asked = {"title": title, "filename": filename, "sampling": sampling}
+    async with (
+        claim_to(services, caller, idempotency_key) as claim,
+        place_for(services, caller),
+    ):
+        if claim is None or claim.answer is None:
+            await _check_room(request, services, caller)
+        incoming = await to_thread.run_sync(services.films.incoming)
+        incoming.key_id = caller.key_id
+        try:
+            asked |= await receive(request, incoming, services.settings.max_upload_bytes)
+            fingerprint = _fingerprint(incoming, asked)
+            answer = None if claim is None else claim.earlier(fingerprint)
+            if answer is None:
+                answer = await to_thread.run_sync(_take, services, incoming, asked)
+                if claim is not None:
+                    await to_thread.run_sync(claim.settle, fingerprint, answer)
+        finally:
+            incoming.discard()
+    return JSONResponse(answer["body"], answer["status"], {"Location": answer["location"]})
+
+
+def _take(
+    services: Services, incoming: IncomingFile, asked: dict[str, str | None]
+) -> dict[str, Any]:
+    """Make a film of what arrived; return the answer, as it can be given again."""
+    film, created = services.films.add(
+        incoming, asked["title"], asked["filename"], checked_sampling(asked["sampling"])
     )
+    body = AcceptedFilm(id=film.id, status=film.status) if created else FilmBody.of(film)
+    return {
+        "status": 202 if created else 200,
+        "body": body.model_dump(mode="json"),
+        "location": film_path(film.id),
+    }
+
+
+def _fingerprint(incoming: IncomingFile, asked: dict[str, str | None]) -> str:
+    """Return what makes two requests the same: the film's bytes and what was said of it."""
+    said = json.dumps([incoming.sha256, asked], sort_keys=True)
+    return hashlib.sha256(said.encode()).hexdigest()
+
+
+async def _check_room(request: Request, services: Services, caller: Caller) -> None:
+    if caller.key_id is not None:
+        announced = request.headers.get("content-length", "")
+        size_bytes = int(announced) if announced.isdecimal() else 1
+        await to_thread.run_sync(services.keys.check_room, caller, size_bytes)
 
 
 @router.get(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from app.api.access import caller_of
 from app.api.dependencies import GivenServices
 from app.api.problems import describe, problem_response
 from app.api.schemas import HealthBody, ReadyBody
@@ -28,14 +29,18 @@ def get_health(request: Request) -> HealthBody:
     responses=describe(503),
 )
 def get_readiness(request: Request, services: GivenServices) -> ReadyBody | Response:
-    """Ask database, storage, queue and model; 503 names those that are away."""
+    """Ask database, storage, queue and model; 503 names those that are away.
+
+    Needs no key, so that a load balancer can ask; why something is away, only a key is told.
+    """
     checks: dict[str, Callable[[], None]] = {
         "database": lambda: _check_database(services),
         "storage": services.storage.check,
         "jobs": services.jobs.check,
         "model": lambda: _check_model(services),
     }
-    found = {name: _outcome(check) for name, check in checks.items()}
+    told = _may_be_told(request, services)
+    found = {name: _outcome(check, told) for name, check in checks.items()}
     away = [name for name, outcome in found.items() if outcome != "ok"]
     if not away:
         return ReadyBody(status="ready", checks=found)
@@ -72,9 +77,18 @@ def _check_model(services: Services) -> None:
         raise ArtifactError(f"no usable model in {services.settings.model_path}")
 
 
-def _outcome(check: Callable[[], None]) -> str:
+def _may_be_told(request: Request, services: Services) -> bool:
+    """Whether the caller may read why: paths and addresses are not for strangers."""
+    try:
+        caller_of(request, services)
+    except ReeltagError:  # no key, or the database that knows it is away
+        return False
+    return True
+
+
+def _outcome(check: Callable[[], None], told: bool) -> str:
     try:
         check()
     except ReeltagError as exc:
-        return f"{exc.code}: {exc}"
+        return f"{exc.code}: {exc}" if told else exc.code
     return "ok"

@@ -20,8 +20,14 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
 }
-"""Nothing here is to be guessed at, framed by others, or told to others."""
+"""Nothing here is to be guessed at, framed or loaded by others, or told to others.
+
+Pages that load something say so in a Content-Security-Policy of their own.
+"""
 
 SECONDS_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600)
 """From a look at a film to a long upload."""

@@ -18,9 +18,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.errors import (
+    BodyTooLarge,
+    Forbidden,
+    HeadersTooLarge,
     InvalidRequest,
     NotFound,
+    RateLimited,
     ReeltagError,
+    RequestTooSlow,
+    Unauthorized,
     UnsupportedMediaType,
     UploadTooLarge,
 )
@@ -38,6 +44,13 @@ HTTP_CODES: Mapping[int, str] = {
 
 RETRY_AFTER_S = 5
 """When to come back after an error that heals by itself; about the time of a database restart."""
+
+
+BODY_UNREAD = (
+    UploadTooLarge, UnsupportedMediaType, BodyTooLarge, HeadersTooLarge, RequestTooSlow,
+    Unauthorized, Forbidden, RateLimited,
+)  # fmt: skip
+"""Errors that are answered before the body was read to its end."""
 
 
 class FieldProblem(BaseModel):
@@ -114,8 +127,11 @@ def answer_reeltag_error(request: Request, error: ReeltagError) -> Response:
     """Answer an error that knows its own status and code."""
     if error.status >= 500:
         LOGGER.warning("%s %s: %s: %s", request.method, request.url.path, error.code, error)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if error.retryable else {}
-    if isinstance(error, (UploadTooLarge, UnsupportedMediaType)):
+    wait_s = error.retry_after_s or RETRY_AFTER_S
+    headers = {"Retry-After": str(wait_s)} if error.retryable else {}
+    if isinstance(error, Unauthorized):
+        headers["WWW-Authenticate"] = 'Bearer realm="reeltag"'
+    if isinstance(error, BODY_UNREAD) and request.method in {"POST", "PUT", "PATCH"}:
         headers["Connection"] = "close"  # else the server would read the refused body to its end
     detail = str(error) or error.title
     return problem_response(
@@ -145,6 +161,9 @@ def _answer_invalid(request: Request, error: RequestValidationError) -> Response
 
 
 def _answer_http(request: Request, error: HTTPException) -> Response:
+    if isinstance(error.__cause__, ReeltagError):
+        # the web framework hides what went wrong while it read a body behind an error of its own
+        return answer_reeltag_error(request, error.__cause__)
     code = HTTP_CODES.get(error.status_code, InvalidRequest.code)
     title = HTTPStatus(error.status_code).phrase
     if error.status_code == 404:

@@ -20,17 +20,22 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from app.api.access import GivenCaller
 from app.api.dependencies import GivenServices, checked_sampling
 from app.api.problems import answer_reeltag_error
+from app.api.sending import place_for
 from app.api.tus_headers import read_checksum, read_metadata, read_number
 from app.api.tus_openapi import ANSWERS, extra_of
 from app.api.uploads import pour
+from app.domain.access import Caller
 from app.errors import (
     InvalidRequest,
     ReeltagError,
+    RequestTooSlow,
     UnsupportedMediaType,
     UnsupportedProtocol,
     UploadLocked,
+    UploadNotFound,
     UploadTooLarge,
 )
 from app.services.films import MAX_NAME_LETTERS
@@ -114,7 +119,7 @@ def get_upload_options(services: GivenServices) -> Response:
     status_code=201, response_class=Response, responses=ANSWERS["create"],
     openapi_extra=extra_of("create"),
 )  # fmt: skip
-async def create_upload(request: Request, services: GivenServices) -> Response:
+async def create_upload(request: Request, services: GivenServices, caller: GivenCaller) -> Response:
     """Announce a film of `Upload-Length` bytes; the body may hold its first bytes already."""
     if "upload-length" not in request.headers:
         raise InvalidRequest("the header Upload-Length is needed; it cannot be told later here")
@@ -128,12 +133,14 @@ async def create_upload(request: Request, services: GivenServices) -> Response:
     has_part = request.headers.get("content-type") == PART_TYPE
     create = partial(
         uploads.create, length, title=title, filename=given.get("filename") or given.get("name"),
-        sampling=checked_sampling(given.get("sampling")), metadata=metadata,
+        sampling=checked_sampling(given.get("sampling")), metadata=metadata, key_id=caller.key_id,
     )  # fmt: skip
+    await _check_room(services, uploads, caller, length)
     upload = await to_thread.run_sync(create)
     location = f"/v1/uploads/{upload.id}"
     if has_part:
-        upload = await _append(request, uploads, upload.id, 0)
+        async with place_for(services, caller):
+            upload = await _append(request, uploads, upload.id, 0)
     return Response(status_code=201, headers=_headers(upload) | {"Location": location})
 
 
@@ -141,10 +148,10 @@ async def create_upload(request: Request, services: GivenServices) -> Response:
     "/uploads/{upload_id}", operation_id="getUpload", summary="Where a resumable upload stands",
     response_class=Response, responses=ANSWERS["head"], openapi_extra=extra_of("head"),
 )  # fmt: skip
-async def get_upload(services: GivenServices, upload_id: UploadId) -> Response:
+async def get_upload(services: GivenServices, caller: GivenCaller, upload_id: UploadId) -> Response:
     """Tell how many bytes have arrived, and the film once there is one."""
     uploads = uploads_of(services)
-    upload = await to_thread.run_sync(uploads.find, upload_id)
+    upload = await _own(uploads, upload_id, caller)
     if upload.film_id is None and upload.offset == upload.length:
         # The service was killed after the last byte: nobody will send another PATCH.
         appending = await _locked(uploads, upload_id)
@@ -168,16 +175,17 @@ async def get_upload(services: GivenServices, upload_id: UploadId) -> Response:
     openapi_extra=extra_of("append"),
 )  # fmt: skip
 async def append_to_upload(
-    request: Request, services: GivenServices, upload_id: UploadId
+    request: Request, services: GivenServices, caller: GivenCaller, upload_id: UploadId
 ) -> Response:
     """Append bytes at `Upload-Offset`; what arrives of a broken request is kept."""
     if request.headers.get("content-type") != PART_TYPE:
         raise UnsupportedMediaType(f"parts of an upload are sent as {PART_TYPE}")
     offset = read_number(request.headers, "upload-offset")
     uploads = uploads_of(services)
-    upload = await to_thread.run_sync(uploads.find, upload_id)
+    upload = await _own(uploads, upload_id, caller)
     if upload.film_id is None or offset != upload.length:
-        upload = await _append(request, uploads, upload_id, offset)
+        async with place_for(services, caller):
+            upload = await _append(request, uploads, upload_id, offset)
     return Response(status_code=204, headers=_headers(upload))
 
 
@@ -186,23 +194,26 @@ async def append_to_upload(
     status_code=204, response_class=Response, responses=ANSWERS["delete"],
     openapi_extra=extra_of("delete"),
 )  # fmt: skip
-async def delete_upload(services: GivenServices, upload_id: UploadId) -> Response:
+async def delete_upload(
+    services: GivenServices, caller: GivenCaller, upload_id: UploadId
+) -> Response:
     """Forget the upload and its bytes; a film that it became stays."""
     uploads = uploads_of(services)
+    await _own(uploads, upload_id, caller)
     await _patiently(partial(uploads.delete, upload_id))
     return Response(status_code=204)
 
 
 @router.post("/uploads/{upload_id}", include_in_schema=False)
 async def override_method(
-    request: Request, services: GivenServices, upload_id: UploadId
+    request: Request, services: GivenServices, caller: GivenCaller, upload_id: UploadId
 ) -> Response:
     """Serve callers that may send POST only and name the method in a header."""
     method = request.headers.get("x-http-method-override", "").upper()
     if method == "PATCH":
-        return await append_to_upload(request, services, upload_id)
+        return await append_to_upload(request, services, caller, upload_id)
     if method == "DELETE":
-        return await delete_upload(services, upload_id)
+        return await delete_upload(services, caller, upload_id)
     raise HTTPException(405)
 
 
@@ -232,9 +243,30 @@ async def _what_comes(request: Request) -> AsyncIterator[bytes]:
         try:
             async with asyncio.timeout(STALL_S):
                 chunk = await anext(stream)
-        except (StopAsyncIteration, ClientDisconnect, TimeoutError):
+        except (StopAsyncIteration, ClientDisconnect, TimeoutError, RequestTooSlow):
             return
         yield chunk
+
+
+async def _own(uploads: ResumableUploads, upload_id: str, caller: Caller) -> Upload:
+    """Return an upload as it stands; to other keys than the one that announced it, it is not there.
+
+    Raises:
+        UploadNotFound: There is none of this id, or it is another key's.
+    """
+    upload = await to_thread.run_sync(uploads.find, upload_id)
+    if caller.key_id is not None and upload.key_id != caller.key_id:
+        raise UploadNotFound("there is no such upload, or it has expired")
+    return upload
+
+
+async def _check_room(
+    services: Services, uploads: ResumableUploads, caller: Caller, length: int
+) -> None:
+    if caller.key_id is not None and caller.quota.max_bytes is not None:
+        length += await to_thread.run_sync(uploads.promised_bytes, caller.key_id)
+    if caller.key_id is not None:
+        await to_thread.run_sync(services.keys.check_room, caller, length)
 
 
 async def _locked(uploads: ResumableUploads, upload_id: str) -> Appending:

@@ -43,7 +43,7 @@ def insert_film(session: Session, new: NewFilm) -> Film | None:
         "id": new.id, "sha256": new.sha256, "title": new.title, "filename": new.filename,
         "size_bytes": new.size_bytes, "source_key": source_key(new.id), "sampling": new.sampling,
         "status": FilmStatus.QUEUED.value, "stage": Stage.QUEUED.value, "progress": 0.0, "run": 1,
-        "warnings": [], "created_at": now, "updated_at": now,
+        "warnings": [], "created_at": now, "updated_at": now, "key_id": new.key_id,
     }  # fmt: skip
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     statement = dialect.insert(FilmRow).values(values)

@@ -102,6 +102,8 @@ class FilmRow(Table):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     analysed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    key_id: Mapped[str | None] = mapped_column(String(32), index=True)
+    """The API key that uploaded it; keys are never deleted. Null: none was needed."""
 
     __table_args__ = (
         Index("ix_films_created_at_id", "created_at", "id"),
@@ -305,3 +307,51 @@ class AttemptRow(Table):
     """-1 stands for the probe, -2 for the finish."""
     executor_id: Mapped[str] = mapped_column(String(80), primary_key=True)
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ApiKeyRow(Table):
+    """An API key: what it may do, not its secret."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the secret, in hexadecimal."""
+    scope: Mapped[str] = mapped_column(String(8))
+    max_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    max_films: Mapped[int | None] = mapped_column(BigInteger)
+    max_uploads: Mapped[int | None] = mapped_column(BigInteger)
+    requests_per_min: Mapped[int | None] = mapped_column(BigInteger)
+    next_request_s: Mapped[float]
+    """When the next request would come if they came evenly, seconds since the epoch."""
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class UploadSlotRow(Table):
+    """A request that sends a film for a key; one left behind by a dead process expires."""
+
+    __tablename__ = "upload_slots"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key_id: Mapped[str] = mapped_column(ForeignKey("api_keys.id", ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class IdempotencyRow(Table):
+    """A request that may be sent again: being answered while `answer` is null."""
+
+    __tablename__ = "idempotency"
+
+    caller: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """The key's id; empty where no key was needed."""
+    word: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """What the caller sent as `Idempotency-Key`."""
+    claim: Mapped[str] = mapped_column(String(32))
+    """Which request answers it; another one may take over where that one died."""
+    fingerprint: Mapped[str | None] = mapped_column(String(64))
+    answer: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

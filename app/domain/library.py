@@ -59,6 +59,7 @@ class NewFilm:
     filename: str
     size_bytes: int
     sampling: str
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from app.db import films as rows
+from app.db import keys as key_rows
 from app.db.session import Database
 from app.domain.films import DEFAULT_SAMPLING, FilmStatus, Sampling
 from app.domain.library import (
@@ -24,9 +25,17 @@ from app.domain.library import (
     source_key,
 )
 from app.domain.plan import Wish
-from app.errors import EmptyUpload, FilmBusy, FilmNotFound, InvalidRequest, ReeltagError
+from app.errors import (
+    EmptyUpload,
+    FilmBusy,
+    FilmNotFound,
+    InvalidRequest,
+    QuotaExceeded,
+    ReeltagError,
+)
 from app.ports import JobQueue, ObjectStore
 from app.services.corrections import Corrections
+from app.services.keys import check_quota
 from app.services.models import ModelService
 from app.services.retagging import wish_for
 from app.services.search import SearchService
@@ -107,6 +116,7 @@ class FilmService(Corrections):
         Raises:
             EmptyUpload: No byte arrived.
             InvalidRequest: The sampling cannot be understood, or the title is too long.
+            QuotaExceeded: The API key that sends it has as much here as it may.
             OperationalError: The storage or the database is away; the film was not taken.
         """
         if incoming.size_bytes == 0:
@@ -124,8 +134,14 @@ class FilmService(Corrections):
             return existing, False
         film_id = rows.new_film_id()
         self._storage.put_file(source_key(film_id), incoming.path)
-        new = NewFilm(film_id, incoming.sha256, shown, name, incoming.size_bytes, str(how))
-        film = self._insert(new)
+        new = NewFilm(
+            film_id, incoming.sha256, shown, name, incoming.size_bytes, str(how), incoming.key_id
+        )
+        try:
+            film = self._insert(new)
+        except QuotaExceeded:
+            self._delete_objects(film_id)
+            raise
         if film.id != film_id:
             incoming.discard()
             self._delete_objects(film_id)
@@ -229,6 +245,12 @@ class FilmService(Corrections):
         """Store row and job together; return the film that has these bytes, new or not."""
         while True:
             with self._database.session(write=True) as session:
+                if new.key_id is not None:
+                    # under the lock of the key, so that two uploads cannot both be the last one
+                    quota = key_rows.lock_key(session, new.key_id)
+                    if rows.find_by_sha256(session, new.sha256) is None:
+                        stored = key_rows.stored_by(session, new.key_id)
+                        check_quota(quota, stored, new.size_bytes)
                 film = rows.insert_film(session, new)
                 if film is not None:
                     self._jobs.enqueue(session, film.id, film.run)

@@ -9,6 +9,8 @@ from app.config import Settings
 from app.db.session import Database
 from app.ports import JobQueue, ObjectStore
 from app.services.films import FilmService
+from app.services.idempotency import Idempotency
+from app.services.keys import KeyService
 from app.services.models import ModelService
 from app.services.pictures import Pictures
 from app.services.publishing import ModelPublisher
@@ -32,6 +34,8 @@ class Services:
         publisher: Takes models into the library and activates them.
         retagging: Brings the library's films up to the model in use.
         pictures: Why a key frame has a tag; a film on one sheet.
+        keys: Who calls, and how much they may.
+        idempotency: Answers that are given again to requests that come again.
     """
 
     films: FilmService
@@ -44,6 +48,8 @@ class Services:
     publisher: ModelPublisher
     retagging: Retagging
     pictures: Pictures
+    keys: KeyService
+    idempotency: Idempotency
 
     def current_model(self) -> Manifest | None:
         """Return what the model for new analyses says of itself; None where there is none.

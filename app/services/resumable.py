@@ -96,6 +96,7 @@ class ResumableUploads(UploadFolder):
         filename: str | None = None,
         sampling: str | None = None,
         metadata: str = "",
+        key_id: str | None = None,
     ) -> Upload:
         """Announce a film of `length` bytes.
 
@@ -109,8 +110,9 @@ class ResumableUploads(UploadFolder):
         if self._max_bytes is not None and length > self._max_bytes:
             raise UploadTooLarge(f"films of at most {self._max_bytes} bytes are taken")
         upload = Upload(
-            uuid.uuid4().hex, length, title, filename, sampling, metadata, self._expires_s
-        )
+            uuid.uuid4().hex, length, title, filename, sampling, metadata, self._expires_s,
+            key_id=key_id,
+        )  # fmt: skip
         with disk_errors():
             self.path.mkdir(parents=True, exist_ok=True)
             free_bytes = shutil.disk_usage(self.path).free
@@ -227,6 +229,7 @@ class Appending:
             return
         part = self._uploads.part(upload.id)
         with ArrivedFile(self._uploads.incoming, part) as arrived:
+            arrived.key_id = upload.key_id
             film, is_new = self._uploads.films.add(
                 arrived, upload.title, upload.filename, upload.sampling
             )

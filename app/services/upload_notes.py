@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Upload:
         unverified_from: Bytes from here on wait for their checksum and do not count yet.
         film_id: What it became; None: unfinished.
         is_new: Whether that film was new.
+        key_id: The API key that announced it; None: none was needed.
         offset: Bytes that have arrived.
         expires_at: When it is forgotten, seconds since the epoch.
     """
@@ -57,6 +58,7 @@ class Upload:
     unverified_from: int | None = None
     film_id: str | None = None
     is_new: bool = False
+    key_id: str | None = None
     offset: int = 0
     expires_at: float = 0.0
 
@@ -94,6 +96,16 @@ class UploadFolder:
             verified = upload.unverified_from
             offset = part.st_size if verified is None else min(part.st_size, verified)
         return replace(upload, offset=offset, expires_at=changed + upload.expires_s)
+
+    def promised_bytes(self, key_id: str) -> int:
+        """Return the length of all unfinished uploads that a key announced and may go on with."""
+        found = (_read_note(path) for path in self.path.glob(f"*{NOTE_SUFFIX}"))
+        mine = [one for one in found if one and one.key_id == key_id and one.film_id is None]
+        total = 0
+        for upload in mine:
+            with suppress(UploadNotFound):
+                total += self.find(upload.id).length
+        return total
 
     def part(self, upload_id: str) -> Path:
         """Return where the bytes are."""

@@ -26,6 +26,9 @@ class IncomingFile:
         folder: Where it lies meanwhile; best on the disk of the storage, so it need not be copied.
         max_bytes: Largest film that is taken; None means any.
 
+    Attributes:
+        key_id: The API key that sends it; None: none was needed.
+
     Raises:
         DiskFull: No space is left.
         StorageUnavailable: The folder cannot be written.
@@ -33,6 +36,7 @@ class IncomingFile:
 
     def __init__(self, folder: Path, max_bytes: int | None = None) -> None:
         self.path = folder / f"{uuid.uuid4().hex}{SUFFIX}"
+        self.key_id: str | None = None
         self._max_bytes = max_bytes
         self._size_bytes = 0
         self._hash = hashlib.sha256()

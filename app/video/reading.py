@@ -58,8 +58,15 @@ class SourceFrame(Protocol):
 class Source(Protocol):
     """A film that can be read, as `FilmSource` is."""
 
-    corrupt_count: int
-    packets_end_s: Fraction
+    @property
+    def corrupt_count(self) -> int:
+        """Frames found damaged so far."""
+        ...
+
+    @property
+    def packets_end_s(self) -> Fraction:
+        """Where the packets read so far end, seconds."""
+        ...
 
     @property
     def frame_rate(self) -> Fraction:

@@ -81,6 +81,8 @@ def distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     Source:
         Ours: mean absolute difference, saturated for each cell.
     """
+    if one is other:
+        return 0.0
     cells = np.abs(one - other).reshape(3, -1).sum(axis=0)
     return float(np.minimum(cells, SATURATION).mean()) / SATURATION
 
@@ -140,6 +142,8 @@ class CutFinder:
         self._steps: deque[float] = deque()
         self._blanks: deque[bool] = deque()
         self._shape = (0, 0)
+        self._small: NDArray[np.uint8] | None = None
+        self._ends: dict[int, tuple[NDArray[np.float32], NDArray[np.float32], float]] = {}
         self._first = 0
         """Number of the frame at the left of the windows."""
         self._next = 0
@@ -171,10 +175,16 @@ class CutFinder:
         Returns:
             Times of cuts, in order, that are certain now; each is the first frame of a shot.
         """
-        row = describe(small)
+        if small is self._small and self._rows:
+            # A held frame is the very same one: nothing has to be computed.
+            row, blank = self._rows[-1], self._blanks[-1]
+        else:
+            row = describe(small)
+            blank = is_blank(row)
+        self._small = small
         self._shape = small.shape[1:]
         self._steps.append(distance(self._rows[-1], row) if self._rows else 0.0)
-        self._blanks.append(_is_blank(row))
+        self._blanks.append(blank)
         self._rows.append(row)
         self._times.append(time)
         while self._next + self._reach < self._first + len(self._rows):
@@ -263,10 +273,8 @@ class CutFinder:
         if place < half or place + half >= len(self._rows):
             return 0.0
         first, last = self._rows[place - half], self._rows[place + half]
-        apart = distance(first, last)
-        if apart < DISSOLVE_FLOOR or _correlation(first, last) > DISSOLVE_CORRELATION:
-            return 0.0
-        if min(_deviation(first), _deviation(last)) < BLANK_DEVIATION:
+        apart = self._apart(first, last, half)
+        if not apart:
             return 0.0
         first, last = _linear(first), _linear(last)
         scale = float(np.abs(first - last).mean())
@@ -275,11 +283,31 @@ class CutFinder:
             middle = _linear(self._rows[place - half + quarter * half // 2])
             blend = first + (last - first) * (quarter / 4)
             worst = max(worst, float(np.abs(middle - blend).mean()) / scale)
-        if worst > DISSOLVE_RESIDUAL or self._outside(place, half) > DISSOLVE_OUTSIDE:
+            if worst > DISSOLVE_RESIDUAL:
+                return 0.0
+        if self._outside(place, half) > DISSOLVE_OUTSIDE:
             return 0.0
         if self._moves_on(place):
             return 0.0
         return apart * (1 - worst)
+
+    def _apart(self, first: NDArray[np.float32], last: NDArray[np.float32], half: int) -> float:
+        """Return how far the ends of a dissolve are apart, 0 where they can be none.
+
+        Held frames ask for the same ends again and again.
+        """
+        known = self._ends.get(half)
+        if known is not None and known[0] is first and known[1] is last:
+            return known[2]
+        apart = distance(first, last)
+        if (
+            apart < DISSOLVE_FLOOR
+            or _correlation(first, last) > DISSOLVE_CORRELATION
+            or min(deviation(first), deviation(last)) < BLANK_DEVIATION
+        ):
+            apart = 0.0
+        self._ends[half] = (first, last, apart)
+        return apart
 
     def _moves_on(self, place: int) -> bool:
         """Tell whether a tenth of a second is better told by a shift than by a change: a pan."""
@@ -318,12 +346,14 @@ def _odds(apart: float) -> float:
     return apart / (1.02 - apart)
 
 
-def _is_blank(row: NDArray[np.float32]) -> bool:
+def is_blank(row: NDArray[np.float32]) -> bool:
+    """Tell whether a described frame is black or white with nothing in it."""
     mean = float(row[: row.size // 3].mean())
-    return _deviation(row) < BLANK_DEVIATION and not BLACK <= mean <= WHITE
+    return deviation(row) < BLANK_DEVIATION and not BLACK <= mean <= WHITE
 
 
-def _deviation(row: NDArray[np.float32]) -> float:
+def deviation(row: NDArray[np.float32]) -> float:
+    """Tell how much the luma of a described frame varies: its standard deviation, 0..255."""
     return float(row[: row.size // 3].std())
 
 

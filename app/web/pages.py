@@ -27,6 +27,10 @@ def install(app: FastAPI) -> None:
     def show_film(film_id: str) -> FileResponse:
         return _page("film.html")  # the page asks `/v1` for the film, and says where there is none
 
+    @app.get("/login", include_in_schema=False)
+    def show_login() -> FileResponse:
+        return _page("login.html")
+
     @app.get("/models", include_in_schema=False)
     def show_models() -> FileResponse:
         return _page("models.html")

@@ -16,6 +16,8 @@ from app.domain.tags import FilmTag
 from app.main import create_app
 from app.pipeline import summarise
 from app.services.films import FilmService
+from app.services.idempotency import Idempotency
+from app.services.keys import KeyService
 from app.services.models import ModelService
 from app.services.pictures import Pictures
 from app.services.publishing import ModelPublisher
@@ -49,7 +51,7 @@ def library(database: Database, tmp_path: Path) -> SimpleNamespace:
     services = Services(
         films, models, SearchService(database), storage, database, jobs, settings,
         ModelPublisher(models, storage, tmp_path / "models"), Retagging(database, jobs, models),
-        Pictures(films, models, no_network),
+        Pictures(films, models, no_network), KeyService(database), Idempotency(database),
     )  # fmt: skip
     return SimpleNamespace(client=AppClient(create_app(services)), services=services, jobs=jobs,
                           storage=storage, database=database, folder=tmp_path)  # fmt: skip

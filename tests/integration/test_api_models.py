@@ -11,6 +11,8 @@ from app.config import Settings
 from app.db.session import Database
 from app.main import create_app
 from app.services.films import FilmService
+from app.services.idempotency import Idempotency
+from app.services.keys import KeyService
 from app.services.models import ModelService
 from app.services.pictures import Pictures
 from app.services.publishing import ModelPublisher
@@ -48,7 +50,7 @@ def library(database: Database, tmp_path: Path) -> SimpleNamespace:
     services = Services(
         films, models, SearchService(database), storage, database, jobs, settings, publisher,
         Retagging(database, jobs, models),
-        Pictures(films, models, no_network),
+        Pictures(films, models, no_network), KeyService(database), Idempotency(database),
     )  # fmt: skip
     return SimpleNamespace(
         client=AppClient(create_app(services)),

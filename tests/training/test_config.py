@@ -1,8 +1,9 @@
 import json
+from dataclasses import asdict
 
 import pytest
 
-from training.config import TrainConfig, read_config, read_recipe
+from training.config import TrainConfig, read_config, read_recipe, unsaid_of
 from training.errors import BadConfigError
 
 
@@ -15,6 +16,38 @@ def test_saved_choices_come_back(tmp_path):
     ) == {"epochs": (3, 4)}
 
 
+def write_older_run(folder, **choices):
+    """The `config.json` of a program that knew no `unknown_weight`."""
+    saved = asdict(TrainConfig(**choices))
+    del saved["unknown_weight"]
+    (folder / "config.json").write_text(json.dumps(saved))
+    return saved
+
+
+def test_older_sigmoid_run_goes_on_with_missing_tags_as_the_negatives_they_were(tmp_path):
+    saved = write_older_run(tmp_path, head="sigmoid")
+    assert read_config(tmp_path).unknown_weight == 1
+    assert unsaid_of(tmp_path) == {"unknown_weight": 1}
+    assert TrainConfig(head="sigmoid").differences(saved) == {"unknown_weight": (1, 0.1)}
+    assert not TrainConfig(head="sigmoid", unknown_weight=1).differences(saved)
+
+
+def test_the_command_that_began_an_older_sigmoid_run_resumes_it(tmp_path):
+    from training.cli import _config
+
+    saved = write_older_run(tmp_path, head="sigmoid")
+    resumed = _config({"head": "sigmoid"}, None, tmp_path)
+    assert not resumed.differences(saved)
+    assert _config({"head": "sigmoid", "unknown_weight": 0.3}, None, tmp_path).unknown_weight == 0.3
+
+
+def test_older_softmax_run_and_a_new_directory_imply_nothing(tmp_path):
+    assert unsaid_of(tmp_path) == {}
+    saved = write_older_run(tmp_path, head="softmax")
+    assert unsaid_of(tmp_path) == {}
+    assert not TrainConfig().differences(saved)
+
+
 @pytest.mark.parametrize(
     "choices",
     [
@@ -25,6 +58,8 @@ def test_saved_choices_come_back(tmp_path):
         {"head": "both"},
         {"optimizer": "luck"},
         {"precision": "float8"},
+        {"schedule": "luck"},
+        {"warmup_epochs": -1.0},
     ],
     ids=lambda choices: next(iter(choices)),
 )

@@ -3,10 +3,8 @@
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
 import numpy as np
 import pytest
 
@@ -14,6 +12,7 @@ from models.artifact import BadArtifactError, load_artifact
 from models.cpu_form import read_cpu_weights
 from models.preprocessing import to_network_input
 from tests.training.conftest import draw_picture
+from tests.training.one_run import stored_weights
 from training.config import TrainConfig
 from training.dataset import read_collection
 from training.errors import BadConfigError, BaseWeightsError, CheckpointError, ExportError
@@ -193,21 +192,6 @@ def test_head_learns_alone_on_features_that_are_computed_once(finished, tmp_path
 
 class Killed(BaseException):
     """Stands for kill -9: nothing in the run may catch it."""
-
-
-def stored_weights(checkpoint: Path) -> dict[str, np.ndarray]:
-    """Read every weight of a checkpoint, the averaged ones too, by file and name."""
-    found = {}
-    for file in sorted(checkpoint.glob("*.weights.h5")):
-        with h5py.File(file) as stored:
-            stored.visititems(
-                lambda name, item, file=file: (
-                    found.update({f"{file.name}:{name}": np.asarray(item)})
-                    if isinstance(item, h5py.Dataset)
-                    else None
-                )
-            )
-    return found
 
 
 @pytest.mark.parametrize("average", [0.0, 0.9])

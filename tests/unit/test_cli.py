@@ -42,6 +42,8 @@ def test_help_loads_none_of_the_heavy_libraries():
         (["export", "--help"], ["--format", "otio", "--output"]),
         (["watch", "--help"], ["--sidecar", "--once", "Example"]),
         (["models", "--help"], ["list"]),
+        (["keys", "--help"], ["create", "list", "revoke"]),
+        (["keys", "create", "--help"], ["--scope", "--max-films", "--requests-per-min"]),
     ],
     ids=lambda value: "-".join(value).strip("-") if isinstance(value, list) else None,
 )

@@ -32,6 +32,8 @@ export async function call(path, options = {}) {
   }
   if (answer.status === 204) return null;
   const body = await answer.json().catch(() => ({}));
+  // A key is needed, and this browser has none: the page for it leads back.
+  if (answer.status === 401 && location.pathname !== "/login") location.assign("/login");
   if (!answer.ok) throw new Problem(body.code || "unknown", body.detail || body.title || "", answer.status);
   return body;
 }

@@ -7,7 +7,7 @@ const PLACE = "/v1/uploads";
 const PART_BYTES = 16 * 2 ** 20;
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000, 30000];
 const GONE = new Set([404, 410]);
-const HEALS = (status) => status === 0 || status === 409 || status === 423 || status === 460 || status >= 500;
+const HEALS = (status) => [0, 408, 409, 423, 429, 460].includes(status) || status >= 500;
 
 const nameOf = (file, sampling) => `upload ${[file.name, file.size, file.lastModified, sampling].join(" ")}`;
 

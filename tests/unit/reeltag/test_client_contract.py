@@ -15,11 +15,13 @@ from reeltag.client import Client
 from tests.api_client import fake_services
 
 NOT_OFFERED: frozenset[str] = frozenset(
-    {"getUploadOptions", "createUpload", "getUpload", "appendToUpload", "deleteUpload"}
-)
-"""Operations of /v1 that are no method of the client, on purpose: steps of `upload_resumable`."""
+    {"getUploadOptions", "createUpload", "getUpload", "appendToUpload", "deleteUpload",
+     "openSession", "closeSession"}
+)  # fmt: skip
+"""Operations of /v1 that are no method of the client, on purpose: steps of `upload_resumable`, and
+the cookie of browsers."""
 
-HTTP_ONLY = {"film_id", "range", "if-range", "if-none-match"}
+HTTP_ONLY = {"film_id", "range", "if-range", "if-none-match", "idempotency-key"}
 """What is said in other words: by place, or only between machines."""
 
 NAMES = {
@@ -105,8 +107,8 @@ def test_every_error_of_the_service_has_a_class_of_its_status(kind: Any):
     found = caught.value
     assert (found.status, found.code, found.detail) == (kind.status, kind.code, "why")
     family = {401: errors.Unauthorized, 403: errors.Forbidden, 404: errors.NotFound,
-              409: errors.Conflict, 503: errors.Unavailable, 507: errors.Unavailable,
-              500: errors.ServerError}  # fmt: skip
+              409: errors.Conflict, 429: errors.RateLimited, 503: errors.Unavailable,
+              507: errors.Unavailable, 500: errors.ServerError}  # fmt: skip
     wanted = family.get(kind.status, (errors.InvalidRequest, errors.UploadRefused))
     assert isinstance(found, wanted)
     twin = getattr(errors, kind.__name__, None)
@@ -165,6 +167,34 @@ def test_none_is_not_sent_and_lists_are_repeated():
     http = httpx.Client(transport=httpx.MockTransport(handle), base_url="http://reeltag")
     Client(http=http).list_films(tag=["war", "Beach/Sea"], min_score=0.5, q="a b&c")
     assert asked == ["tag=war&tag=Beach%2FSea&min_score=0.5&q=a+b%26c"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "given", "sent"),
+    [("env", None, "Bearer env"), ("env", "said", "Bearer said"), ("env", "", None),
+     ("", None, None)],
+)  # fmt: skip
+def test_the_key_is_said_or_taken_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, variable: str, given: str | None, sent: str | None
+):
+    monkeypatch.setenv("REELTAG_API_KEY", variable)
+    with Client(api_key=given) as client:
+        assert client._http.headers.get("authorization") == sent
+
+
+def test_a_word_for_an_upload_is_sent_with_it(tmp_path: Path):
+    asked: list[str | None] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request.headers.get("idempotency-key"))
+        return httpx.Response(403, json={"code": "quota_exceeded"})
+
+    film = tmp_path / "a.mp4"
+    film.write_bytes(b"film")
+    http = httpx.Client(transport=httpx.MockTransport(handle), base_url="http://reeltag")
+    with pytest.raises(errors.QuotaExceeded):
+        Client(http=http).add_film(film, idempotency_key="once")
+    assert asked == ["once"]
 
 
 def test_the_package_stands_alone():

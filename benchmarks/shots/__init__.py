@@ -1,0 +1,1 @@
+"""Shots: how fast and how well they are found, beside PySceneDetect."""
